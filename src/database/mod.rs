@@ -1,0 +1,99 @@
+//! The database: the pool, and the two roles under which anything is read or written.
+//!
+//! [`Database::merchant`] opens a transaction that sees one merchant; every request and every step of the worker uses
+//! it. [`Database::installation`] opens one that sees all; sign-in (`web/session.rs`), the worker's claim
+//! (`payout/claim.rs`) and the administration of the installation (`admin.rs`) are its only callers.
+
+use crate::id::MerchantId;
+use anyhow::Context;
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use sqlx::{Postgres, Transaction};
+use std::ops::{Deref, DerefMut};
+
+/// The migrations, compiled into the program.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Connections that one instance keeps at most.
+const POOL_SIZE: u32 = 16;
+
+/// The application's Postgres.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: PgPool,
+}
+
+impl Database {
+    /// Connects, with a pool of its own.
+    pub async fn connect(url: &str) -> anyhow::Result<Self> {
+        let pool = PgPoolOptions::new()
+            .max_connections(POOL_SIZE)
+            .connect(url)
+            .await
+            .context("the database cannot be reached")?;
+        Ok(Self { pool })
+    }
+
+    /// Uses a pool that is there already.
+    pub fn from_pool(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Brings the schema up to this program's version.
+    pub async fn migrate(&self) -> anyhow::Result<()> {
+        MIGRATIONS.run(&self.pool).await.context("the database could not be migrated")
+    }
+
+    /// The pool itself, without a role: it sees no merchant's rows. For migrations and readiness.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// A transaction that sees this merchant's rows and nothing else, whatever its queries say.
+    pub async fn merchant(&self, merchant: MerchantId) -> sqlx::Result<Tx> {
+        let mut inner = self.pool.begin().await?;
+        sqlx::query("select set_config('role', 'stipend_merchant', true), set_config('stipend.merchant', $1, true)")
+            .bind(merchant.to_string())
+            .execute(&mut *inner)
+            .await?;
+        Ok(Tx { inner, merchant })
+    }
+
+    /// A transaction that sees all merchants. See the module's list of who may call this.
+    pub async fn installation(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
+        let mut inner = self.pool.begin().await?;
+        sqlx::query("set local role stipend_installation").execute(&mut *inner).await?;
+        Ok(inner)
+    }
+}
+
+/// A transaction that has taken on one merchant. Dropped without [`Tx::commit`], it rolls back.
+#[derive(Debug)]
+pub struct Tx {
+    inner: Transaction<'static, Postgres>,
+    merchant: MerchantId,
+}
+
+impl Tx {
+    /// Whose rows this transaction sees; the first argument of every query.
+    pub fn merchant(&self) -> MerchantId {
+        self.merchant
+    }
+
+    /// Makes everything done here true at once.
+    pub async fn commit(self) -> sqlx::Result<()> {
+        self.inner.commit().await
+    }
+}
+
+impl Deref for Tx {
+    type Target = PgConnection;
+    fn deref(&self) -> &PgConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+}

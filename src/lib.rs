@@ -1,0 +1,10 @@
+//! Stipend: self-hosted affiliate payouts through PayPal.
+//!
+//! Each commission is paid once, or the merchant is told why it is not. `ARCHITECTURE.md` is the map.
+
+pub mod app;
+pub mod clock;
+pub mod database;
+pub mod id;
+pub mod money;
+pub mod vault;

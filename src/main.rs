@@ -1,0 +1,3 @@
+//! The `stipend` program.
+
+fn main() {}

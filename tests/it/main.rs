@@ -1,0 +1,1 @@
+//! One binary of integration tests: through the door, and then the simulator's bank is asked.
