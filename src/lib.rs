@@ -7,4 +7,5 @@ pub mod clock;
 pub mod database;
 pub mod id;
 pub mod money;
+pub mod paypal;
 pub mod vault;
