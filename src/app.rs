@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::id::InstanceId;
+use crate::paypal;
 use crate::vault::Vault;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -16,10 +17,8 @@ pub struct App {
     pub clock: Clock,
     /// Seals and opens secrets.
     pub vault: Vault,
-    /// One HTTP client for all calls to PayPal; follows no redirects.
-    pub http: reqwest::Client,
-    /// Where the simulated PayPal listens, when this installation rehearses.
-    pub simulator: Option<String>,
+    /// Speaks to PayPal, or to the simulator when this installation rehearses.
+    pub paypal: paypal::Client,
     /// This running program.
     pub instance: InstanceId,
     /// Wakes the worker: something may be due now.

@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod clock;
+pub mod connection;
 pub mod database;
 pub mod id;
 pub mod money;
