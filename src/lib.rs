@@ -3,10 +3,14 @@
 //! Each commission is paid once, or the merchant is told why it is not. `ARCHITECTURE.md` is the map.
 
 pub mod app;
+pub mod audit;
 pub mod clock;
 pub mod connection;
 pub mod database;
 pub mod id;
 pub mod money;
+pub mod payout;
 pub mod paypal;
+pub mod role;
 pub mod vault;
+pub mod worker;

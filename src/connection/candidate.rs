@@ -2,8 +2,9 @@
 
 use super::{Checked, Outcome, store};
 use crate::app::App;
+use crate::audit::Actor;
 use crate::database::Tx;
-use crate::id::{CandidateId, PersonId};
+use crate::id::CandidateId;
 use crate::paypal::{Credentials, Environment};
 use crate::vault::Place;
 use anyhow::ensure;
@@ -52,7 +53,7 @@ pub(super) async fn open_card(tx: &mut Tx) -> sqlx::Result<Option<Candidate>> {
 pub(super) async fn insert(
     tx: &mut Tx,
     app: &App,
-    person: PersonId,
+    actor: &Actor,
     details: &Credentials,
 ) -> anyhow::Result<CandidateId> {
     let merchant = tx.merchant();
@@ -71,7 +72,7 @@ pub(super) async fn insert(
         details.client_id,
         sealed,
         app.clock.now(),
-        person.0
+        actor.person.map(|person| person.0)
     )
     .execute(&mut **tx)
     .await?;
@@ -162,7 +163,7 @@ pub(super) async fn drop(tx: &mut Tx, id: CandidateId) -> sqlx::Result<()> {
 pub(super) async fn swap(
     tx: &mut Tx,
     app: &App,
-    person: PersonId,
+    actor: &Actor,
     candidate: CandidateId,
     details: &Credentials,
     checked: &Checked,
@@ -196,5 +197,5 @@ pub(super) async fn swap(
     .execute(&mut **tx)
     .await?;
 
-    store::put_in_force(tx, app, person, details, checked).await
+    store::put_in_force(tx, app, actor, details, checked).await
 }

@@ -15,8 +15,9 @@ pub use store::{
 pub use verify::{Checked, Outcome, check};
 
 use crate::app::App;
+use crate::audit::Actor;
 use crate::database::Tx;
-use crate::id::{CandidateId, MerchantId, PersonId};
+use crate::id::{CandidateId, MerchantId};
 use crate::paypal::{Credentials, Environment};
 use anyhow::Context;
 use secrecy::SecretString;
@@ -84,28 +85,28 @@ pub enum Refused {
 pub async fn save(
     app: &App,
     merchant: MerchantId,
-    person: PersonId,
+    actor: &Actor,
     details: &Credentials,
 ) -> anyhow::Result<Result<Outcome, Refused>> {
     let mut tx = app.database.merchant(merchant).await?;
     if let Some(refused) = refusal(app, &mut tx, details).await? {
         return Ok(Err(refused));
     }
-    let id = candidate::insert(&mut tx, app, person, details).await?;
+    let id = candidate::insert(&mut tx, app, actor, details).await?;
     tx.commit().await?;
-    prove(app, merchant, person, id, details).await
+    prove(app, merchant, actor, id, details).await
 }
 
 /// Asks PayPal again: about the candidate that waits, else about the connection in force.
 pub async fn check_again(
     app: &App,
     merchant: MerchantId,
-    person: PersonId,
+    actor: &Actor,
 ) -> anyhow::Result<Result<Option<Outcome>, Refused>> {
     let mut tx = app.database.merchant(merchant).await?;
     if let Some((id, details)) = candidate::open(&mut tx, app).await? {
         tx.commit().await?;
-        return Ok(prove(app, merchant, person, id, &details).await?.map(Some));
+        return Ok(prove(app, merchant, actor, id, &details).await?.map(Some));
     }
     let Some(connection) = in_force(&mut tx).await? else { return Ok(Ok(None)) };
     let details =
@@ -135,7 +136,7 @@ pub async fn disconnect(app: &App, merchant: MerchantId) -> anyhow::Result<Resul
 async fn prove(
     app: &App,
     merchant: MerchantId,
-    person: PersonId,
+    actor: &Actor,
     id: CandidateId,
     details: &Credentials,
 ) -> anyhow::Result<Result<Outcome, Refused>> {
@@ -149,7 +150,7 @@ async fn prove(
             tx.commit().await?;
             return Ok(Err(refused));
         }
-        candidate::swap(&mut tx, app, person, id, details, &checked).await?;
+        candidate::swap(&mut tx, app, actor, id, details, &checked).await?;
     } else {
         candidate::fail(&mut tx, app, id, &checked).await?;
     }

@@ -3,8 +3,9 @@
 use super::candidate::{self, Candidate};
 use super::{Checked, Outcome};
 use crate::app::App;
+use crate::audit::Actor;
 use crate::database::Tx;
-use crate::id::{BatchId, ConnectionId, PersonId};
+use crate::id::{BatchId, ConnectionId};
 use crate::paypal::{Credentials, Environment};
 use crate::vault::{Place, Vault};
 use time::OffsetDateTime;
@@ -172,7 +173,7 @@ pub(super) async fn lock_merchant(tx: &mut Tx) -> sqlx::Result<()> {
 pub(super) async fn put_in_force(
     tx: &mut Tx,
     app: &App,
-    person: PersonId,
+    actor: &Actor,
     details: &Credentials,
     checked: &Checked,
 ) -> anyhow::Result<()> {
@@ -216,7 +217,7 @@ pub(super) async fn put_in_force(
         details.client_id,
         app.vault.seal(place, &details.secret),
         app.clock.now(),
-        person.0,
+        actor.person.map(|person| person.0),
         checked.debug_id
     )
     .execute(&mut **tx)
