@@ -12,5 +12,6 @@ pub mod money;
 pub mod payout;
 pub mod paypal;
 pub mod role;
+pub mod simulator;
 pub mod vault;
 pub mod worker;
