@@ -19,8 +19,17 @@ pub struct App {
     pub vault: Vault,
     /// Speaks to PayPal, or to the simulator when this installation rehearses.
     pub paypal: paypal::Client,
+    /// Where people reach this installation, as "https://pay.example.com".
+    pub public_url: Option<String>,
     /// This running program.
     pub instance: InstanceId,
     /// Wakes the worker: something may be due now.
     pub wake: Arc<Notify>,
+}
+
+impl App {
+    /// Whether all money here is play money: PayPal is simulated.
+    pub fn rehearses(&self) -> bool {
+        self.paypal.environments().iter().all(|environment| !environment.is_real_money())
+    }
 }
