@@ -15,6 +15,9 @@ use crate::paypal::payouts::{MAX_ITEMS, NewItem, create_body};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
+/// Commissions from which a draft is a bulk change to the planner.
+const BULK: i64 = 5_000;
+
 /// One click on Pay.
 #[derive(Debug, Clone)]
 pub struct Ask {
@@ -137,6 +140,9 @@ pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<Bat
     audit::record(&mut tx, &ask.actor, ask.how.action(), &format!("payment {}", ask.request), details).await?;
     tx.commit().await?;
     app.wake.notify_waiters();
+    if taken >= BULK {
+        app.database.analyze().await?;
+    }
     Ok(batches.into_iter().map(|batch| batch.id).collect())
 }
 

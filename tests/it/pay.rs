@@ -176,7 +176,7 @@ async fn fifteen_thousand_items_are_one_batch_and_one_more_is_two() {
     )
     .bind(world.merchant).bind(world.today()).bind(world.app.clock.now()).execute(&mut *tx).await.unwrap();
     tx.commit().await.unwrap();
-    world.affiliates.clear();
+    world.app.database.analyze().await.unwrap();
     let batches = world.pay_all().await;
     assert_eq!(batches.len(), 2);
     for _ in 0..5 {
