@@ -3,8 +3,12 @@
 //! Each commission is paid once, or the merchant is told why it is not. `ARCHITECTURE.md` is the map.
 
 pub mod app;
+pub mod audit;
 pub mod clock;
 pub mod database;
 pub mod id;
 pub mod money;
+pub mod password;
+pub mod role;
 pub mod vault;
+pub mod web;
