@@ -2,6 +2,7 @@
 //!
 //! Each commission is paid once, or the merchant is told why it is not. `ARCHITECTURE.md` is the map.
 
+pub mod affiliate;
 pub mod app;
 pub mod audit;
 pub mod clock;
