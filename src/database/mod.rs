@@ -4,6 +4,8 @@
 //! it. [`Database::installation`] opens one that sees all; sign-in (`web/session.rs`), the worker's claim
 //! (`payout/claim.rs`) and the administration of the installation (`admin.rs`) are its only callers.
 
+pub mod local;
+
 use crate::id::MerchantId;
 use anyhow::Context;
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
