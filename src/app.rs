@@ -20,6 +20,8 @@ pub struct App {
     pub http: reqwest::Client,
     /// Where the simulated PayPal listens, when this installation rehearses.
     pub simulator: Option<String>,
+    /// Where people reach the application from outside, when the operator says so ("https://payouts.example.com").
+    pub public_url: Option<String>,
     /// This running program.
     pub instance: InstanceId,
     /// Wakes the worker: something may be due now.

@@ -2,9 +2,14 @@
 //!
 //! Each commission is paid once, or the merchant is told why it is not. `ARCHITECTURE.md` is the map.
 
+pub mod admin;
 pub mod app;
 pub mod clock;
+pub mod config;
 pub mod database;
 pub mod id;
+pub mod master_key;
 pub mod money;
+pub mod password;
+pub mod role;
 pub mod vault;
