@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::database::Database;
 use crate::id::{MerchantId, PersonId};
 use crate::master_key;
+use crate::newcomer::{check_merchant, check_person};
 use crate::password;
 use crate::role::Role;
 use crate::vault::{Place, Vault};
@@ -19,6 +20,8 @@ use std::path::Path;
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+pub use crate::newcomer::{NewMerchant, NewPerson, Problem};
 
 /// Held while the installation is administered; any number that nothing else in the database locks.
 const ADMINISTRATION: i64 = 0x5374_6970_656e_6431;
@@ -39,41 +42,6 @@ pub enum Refused {
     /// It could not be tried.
     #[error("it could not be stored")]
     Database(#[from] sqlx::Error),
-}
-
-/// One field that cannot be as it was entered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// "merchant", "time_zone", "email", "password" or "role".
-    pub field: &'static str,
-    /// What to do about it.
-    pub message: String,
-}
-
-impl Problem {
-    fn new(field: &'static str, message: impl Into<String>) -> Self {
-        Self { field, message: message.into() }
-    }
-}
-
-/// Somebody who shall sign in.
-#[derive(Debug)]
-pub struct NewPerson {
-    /// With which they sign in.
-    pub email: String,
-    /// How they are called; may be empty.
-    pub name: String,
-    /// What they type.
-    pub password: SecretString,
-}
-
-/// A merchant that does not exist yet.
-#[derive(Debug)]
-pub struct NewMerchant {
-    /// Its name, the only one of this name here.
-    pub name: String,
-    /// Whose days decide what is due, by its IANA name.
-    pub time_zone: String,
 }
 
 /// What came of adding a person to a merchant.
@@ -286,35 +254,6 @@ async fn hash(password: &SecretString) -> Result<String, Refused> {
 
 fn fit<T>(checked: Result<T, Vec<Problem>>) -> Result<T, Refused> {
     checked.map_err(Refused::Entered)
-}
-
-/// The zone by its exact name, if everything is in order.
-fn check_merchant(new: &NewMerchant) -> Result<String, Vec<Problem>> {
-    let mut problems = Vec::new();
-    if !(1..=200).contains(&new.name.trim().chars().count()) {
-        problems.push(Problem::new("merchant", "a merchant's name has 1 to 200 characters"));
-    }
-    let zone = jiff::tz::TimeZone::get(new.time_zone.trim()).ok().and_then(|zone| zone.iana_name().map(str::to_owned));
-    if zone.is_none() {
-        let message =
-            format!("{:?} is no time zone; write it as in Europe/Berlin or America/New_York", new.time_zone.trim());
-        problems.push(Problem::new("time_zone", message));
-    }
-    zone.filter(|_| problems.is_empty()).ok_or(problems)
-}
-
-fn check_person(new: &NewPerson) -> Result<(), Vec<Problem>> {
-    let mut problems = Vec::new();
-    let email = new.email.trim();
-    let parts = email.rsplit_once('@').filter(|(user, host)| !user.is_empty() && !host.is_empty());
-    let strange = email.contains(|c: char| c.is_whitespace() || c.is_control());
-    if parts.is_none() || strange || !(3..=254).contains(&email.len()) {
-        problems.push(Problem::new("email", format!("{email:?} is no e-mail address")));
-    }
-    if let Err(unfit) = password::check(&new.password) {
-        problems.push(Problem::new("password", unfit.to_string()));
-    }
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 async fn merchant_named(tx: &mut PgConnection, name: &str) -> sqlx::Result<Option<MerchantId>> {

@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tracing_subscriber::EnvFilter;
 
 const BIND_DEFAULT: &str = "127.0.0.1:3000";
@@ -166,6 +166,8 @@ impl Problems {
     }
 }
 
+impl std::error::Error for Problems {}
+
 impl std::fmt::Display for Problems {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "stipend cannot start with this configuration:")?;
@@ -186,7 +188,7 @@ impl DataFlags {
             EnvFilter::try_new(&log).map_err(|error| format!("STIPEND_LOG: {log:?} is no log filter ({error})"));
 
         let reachable = problems.take(reachable);
-        let folder = problems.take(folder.and_then(absolute));
+        let folder = problems.take(folder.and_then(|folder| absolute(&folder)));
         let filter = problems.take(filter);
         let (_, folder, _) = (reachable?, folder?, filter?);
         let master_key_file = given(self.master_key_file).map_or_else(|| folder.join("master.key"), PathBuf::from);
@@ -235,8 +237,8 @@ fn default_data_dir() -> Option<PathBuf> {
     Some(data.join("stipend"))
 }
 
-fn absolute(folder: PathBuf) -> Result<PathBuf, String> {
-    std::path::absolute(&folder).map_err(|error| format!("STIPEND_DATA_DIR: {} ({error})", folder.display()))
+fn absolute(folder: &Path) -> Result<PathBuf, String> {
+    std::path::absolute(folder).map_err(|error| format!("STIPEND_DATA_DIR: {} ({error})", folder.display()))
 }
 
 /// The address itself may hold a password, so no message repeats it.

@@ -1,0 +1,3 @@
+//! HTML over HTTP.
+
+pub mod health;
