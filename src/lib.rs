@@ -2,14 +2,21 @@
 //!
 //! Each commission is paid once, or the merchant is told why it is not. `ARCHITECTURE.md` is the map.
 
+pub mod admin;
 pub mod affiliate;
 pub mod app;
 pub mod audit;
 pub mod clock;
+pub mod config;
 pub mod database;
 pub mod id;
+pub mod master_key;
 pub mod money;
+mod newcomer;
 pub mod password;
+pub mod rehearsal;
 pub mod role;
+pub mod serve;
+pub mod telemetry;
 pub mod vault;
 pub mod web;

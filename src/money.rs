@@ -10,7 +10,6 @@ macro_rules! currencies {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type, serde::Serialize, serde::Deserialize)]
         #[sqlx(type_name = "text", rename_all = "UPPERCASE")]
         #[serde(rename_all = "UPPERCASE")]
-        #[expect(clippy::upper_case_acronyms, reason = "ISO 4217 codes are written so")]
         pub enum Currency { $(#[doc = concat!("ISO 4217 ", stringify!($code), ".")] $code,)* }
 
         impl Currency {

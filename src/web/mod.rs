@@ -8,9 +8,11 @@ mod error;
 pub mod export;
 mod extract;
 mod guard;
+pub mod health;
 mod page;
 mod routes;
 mod session;
+mod setup;
 mod sign_in;
 mod visitor;
 pub mod when;
@@ -37,7 +39,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 
 /// Every page of the application: one line a family.
 pub fn pages() -> Routes {
-    Routes::new().with(sign_in::routes).with(affiliates::routes)
+    Routes::new().with(sign_in::routes).with(setup::routes).with(affiliates::routes)
 }
 
 /// The whole web application.
