@@ -58,11 +58,13 @@ $$;
 -- One row: which master key seals this database's secrets. The check value is a known sentence sealed under that key,
 -- so that an instance with another key notices before it writes anything.
 create table installation (
-    only_row    boolean primary key default true check (only_row),
-    id          uuid not null,
-    key_id      text not null,
-    key_check   bytea not null,
-    created_at  timestamptz not null
+    only_row           boolean primary key default true check (only_row),
+    id                 uuid not null,
+    key_id             text not null,
+    key_check          bytea not null,
+    -- While nobody can sign in: the digest of the code in the log, without which a stranger cannot be the first.
+    setup_code_sha256  bytea check (length(setup_code_sha256) = 32),
+    created_at         timestamptz not null
 );
 
 create table merchants (

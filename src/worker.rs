@@ -3,8 +3,8 @@
 use crate::app::App;
 use crate::payout::{reconcile, submit};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// How often due rows are looked for without being woken.
 const TICK: Duration = Duration::from_millis(500);
@@ -15,8 +15,8 @@ const READERS: usize = 4;
 /// After a failure of our own (the database is gone), wait this long.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
-/// Runs until `stop` turns true, then finishes the step in hand.
-pub async fn run(app: App, stop: watch::Receiver<bool>) {
+/// Runs until told to stop, then finishes the steps in hand.
+pub async fn run(app: App, stop: CancellationToken) {
     let mut loops = JoinSet::new();
     loops.spawn(repeat(app.clone(), stop.clone(), Step::Send));
     for _ in 0..READERS {
@@ -33,8 +33,8 @@ enum Step {
     Expire,
 }
 
-async fn repeat(app: App, mut stop: watch::Receiver<bool>, step: Step) {
-    while !*stop.borrow() {
+async fn repeat(app: App, stop: CancellationToken, step: Step) {
+    while !stop.is_cancelled() {
         let woken = app.wake.notified();
         let outcome = match step {
             Step::Send => submit::next(&app).await,
@@ -53,7 +53,7 @@ async fn repeat(app: App, mut stop: watch::Receiver<bool>, step: Step) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = woken, if wakeable => {}
-            _ = stop.changed() => {}
+            () = stop.cancelled() => {}
         }
     }
 }

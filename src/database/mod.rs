@@ -4,17 +4,24 @@
 //! it. [`Database::installation`] opens one that sees all; sign-in (`web/session.rs`), the worker's claim
 //! (`payout/claim.rs`) and the administration of the installation (`admin.rs`) are its only callers.
 
+pub mod local;
+
 use crate::id::MerchantId;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Postgres, Transaction};
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 /// The migrations, compiled into the program.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// Connections that one instance keeps at most.
 const POOL_SIZE: u32 = 16;
+/// A request that has waited this long for a connection is told that the database is down.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The oldest Postgres that has all that is used here.
+const OLDEST: i32 = 15;
 
 /// The application's Postgres.
 #[derive(Debug, Clone)]
@@ -27,9 +34,13 @@ impl Database {
     pub async fn connect(url: &str) -> anyhow::Result<Self> {
         let pool = PgPoolOptions::new()
             .max_connections(POOL_SIZE)
+            .acquire_timeout(PATIENCE)
             .connect(url)
             .await
             .context("the database cannot be reached")?;
+        let version = sqlx::query_scalar::<_, i32>("select current_setting('server_version_num')::int / 10000");
+        let version = version.fetch_one(&pool).await.context("the database does not tell its version")?;
+        ensure!(version >= OLDEST, "the database is Postgres {version}, but Stipend needs Postgres {OLDEST} or newer");
         Ok(Self { pool })
     }
 

@@ -2,15 +2,20 @@
 //! needs, in a function `routes`, and [`pages`] names that function. Handlers parse, call one verb of the domain, and
 //! render; every action is a form that works without JavaScript and answers with another page.
 
+mod affiliates;
 pub mod assets;
 mod error;
+pub mod export;
 mod extract;
 mod guard;
+pub mod health;
 mod page;
 mod routes;
 mod session;
+mod setup;
 mod sign_in;
 mod visitor;
+pub mod when;
 
 pub use error::{Error, Result};
 pub use extract::{Form, Path, Query, Upload};
@@ -34,7 +39,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 
 /// Every page of the application: one line a family.
 pub fn pages() -> Routes {
-    Routes::new().with(sign_in::routes)
+    Routes::new().with(sign_in::routes).with(setup::routes).with(affiliates::routes)
 }
 
 /// The whole web application.

@@ -73,6 +73,11 @@ impl Frame {
         }
     }
 
+    /// The time zone in which the page tells times.
+    pub fn zone(&self) -> &str {
+        self.signed.as_ref().map_or("UTC", |signed| signed.time_zone.as_str())
+    }
+
     /// The other merchants of this person.
     pub fn other_merchants(&self) -> Vec<&(MerchantId, String)> {
         let signed = self.signed.as_ref();
@@ -170,6 +175,12 @@ pub fn html(status: StatusCode, body: String) -> Response {
 /// Messages at the fields of a form, in the form's order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FormErrors(Vec<(&'static str, String)>);
+
+impl From<Vec<(&'static str, String)>> for FormErrors {
+    fn from(problems: Vec<(&'static str, String)>) -> Self {
+        Self(problems)
+    }
+}
 
 impl FormErrors {
     /// Nothing to complain about yet.

@@ -153,7 +153,7 @@ async fn a_refused_address_is_named_and_the_rest_can_be_paid() {
 
 #[tokio::test]
 async fn fifteen_thousand_items_are_one_batch_and_one_more_is_two() {
-    let mut world = World::connected().await;
+    let world = World::connected().await;
     let mut tx = world.tx().await;
     sqlx::query(
         "with a as (

@@ -1,0 +1,354 @@
+//! The administration of the installation: its master key, its merchants and its people.
+//!
+//! One of the few places that see all merchants, so it is kept small. Everything here happens one after the other in
+//! the whole installation, under one lock: two instances do not both make a key, two people are not both the first.
+
+use crate::clock::Clock;
+use crate::database::Database;
+use crate::id::{MerchantId, PersonId};
+use crate::master_key;
+use crate::newcomer::{check_merchant, check_person};
+use crate::password;
+use crate::role::Role;
+use crate::vault::{Place, Vault};
+use anyhow::{Context, bail, ensure};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, Postgres, Transaction};
+use std::path::Path;
+use subtle::ConstantTimeEq;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub use crate::newcomer::{NewMerchant, NewPerson, Problem};
+
+/// Held while the installation is administered; any number that nothing else in the database locks.
+const ADMINISTRATION: i64 = 0x5374_6970_656e_6431;
+const KEY_CHECK: &str = "this master key opens this installation";
+
+/// Why something was not done. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// What was entered cannot be.
+    #[error("{}", .0.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; "))]
+    Entered(Vec<Problem>),
+    /// Somebody has set up this installation already.
+    #[error("this installation is set up already; sign in")]
+    AlreadySetUp,
+    /// Not the code that the log shows.
+    #[error("this is not the code; the newest one is in the log of the last start")]
+    WrongCode,
+    /// It could not be tried.
+    #[error("it could not be stored")]
+    Database(#[from] sqlx::Error),
+}
+
+/// What came of adding a person to a merchant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// They are new to the installation.
+    Person(PersonId),
+    /// They were known, and keep their password.
+    Membership(PersonId),
+    /// They were a member in this role before.
+    RoleChanged(PersonId, Role),
+}
+
+/// Opens the vault that this database's secrets are sealed in; makes its key first if the database has none yet.
+pub async fn open_vault(database: &Database, clock: &Clock, key_file: &Path) -> anyhow::Result<Vault> {
+    let mut tx = begin(database).await?;
+    let installation = sqlx::query!("select id, key_id, key_check from installation").fetch_optional(&mut *tx).await?;
+    let key = master_key::read(key_file)?;
+    let shown = key_file.display();
+    if let Some(row) = installation {
+        let Some(key) = key else {
+            bail!(
+                "the secrets in this database are sealed with the master key {}, but its file {shown} is missing. Put it \
+                 back, or name the right file in STIPEND_MASTER_KEY_FILE",
+                row.key_id
+            );
+        };
+        let vault = Vault::new(&key);
+        ensure!(
+            vault.key_id() == row.key_id && vault.open(key_check_of(row.id), &row.key_check).is_ok(),
+            "the master key in {shown} ({}) is not the one that this database's secrets are sealed with ({}). Name the \
+             right file in STIPEND_MASTER_KEY_FILE",
+            vault.key_id(),
+            row.key_id
+        );
+        return Ok(vault);
+    }
+    let vault = match key {
+        Some(key) => Vault::new(&key),
+        None => Vault::new(&master_key::create(key_file)?),
+    };
+    let id = Uuid::now_v7();
+    sqlx::query!(
+        "insert into installation (id, key_id, key_check, created_at) values ($1, $2, $3, $4)",
+        id,
+        vault.key_id(),
+        vault.seal(key_check_of(id), &KEY_CHECK.into()),
+        clock.now(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    let made = if key.is_some() { "uses the master key" } else { "has a new master key" };
+    tracing::info!(
+        key.id = vault.key_id(),
+        "This installation {made} in {shown}. Keep a copy: secrets open with it alone"
+    );
+    Ok(vault)
+}
+
+fn key_check_of(installation: Uuid) -> Place<'static> {
+    Place { column: "installation.key_check", merchant: Uuid::nil(), row: installation }
+}
+
+/// Adds a merchant.
+pub async fn add_merchant(database: &Database, clock: &Clock, new: NewMerchant) -> Result<MerchantId, Refused> {
+    let zone = fit(check_merchant(&new))?;
+    let mut tx = begin(database).await?;
+    let merchant = insert_merchant(&mut tx, &new, &zone, clock.now()).await?;
+    audit(
+        &mut tx,
+        clock.now(),
+        (merchant, None),
+        "merchant added",
+        format!("merchant {merchant}"),
+        json!({"name": new.name.trim()}),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(merchant)
+}
+
+/// Adds a person to the merchant of this name. Somebody who is known already keeps their password.
+pub async fn add_person(
+    database: &Database,
+    clock: &Clock,
+    merchant: &str,
+    role: Role,
+    new: NewPerson,
+) -> Result<Added, Refused> {
+    fit(check_person(&new))?;
+    let hash = hash(&new.password).await?;
+    let now = clock.now();
+    let mut tx = begin(database).await?;
+    let Some(merchant) = merchant_named(&mut tx, merchant).await? else {
+        return Err(Refused::Entered(vec![Problem::new("merchant", format!("there is no merchant {merchant:?}"))]));
+    };
+    let known = sqlx::query_scalar!("select id from people where lower(email) = lower($1)", new.email.trim());
+    let known = known.fetch_optional(&mut *tx).await?.map(PersonId);
+    let was = sqlx::query_scalar!(
+        r#"select role as "role: Role" from memberships where merchant_id = $1 and person_id = $2"#,
+        merchant.0,
+        known.map(|person| person.0),
+    );
+    let was = was.fetch_optional(&mut *tx).await?;
+    let person = match known {
+        Some(person) => person,
+        None => insert_person(&mut tx, &new, &hash, now).await?,
+    };
+    set_role(&mut tx, (merchant, person), role, now).await?;
+    let (added, action) = match (known, was) {
+        (None, _) => (Added::Person(person), "person added"),
+        (Some(_), None) => (Added::Membership(person), "person added"),
+        (Some(_), Some(was)) => (Added::RoleChanged(person, was), "role changed"),
+    };
+    let details = json!({"email": new.email.trim(), "role": role.name(), "was": was.map(Role::name)});
+    audit(&mut tx, now, (merchant, None), action, format!("person {person}"), details).await?;
+    tx.commit().await?;
+    Ok(added)
+}
+
+/// While nobody can sign in: a new code, without which nobody can be the first. The one before it is void.
+pub async fn setup_code(database: &Database) -> anyhow::Result<Option<String>> {
+    const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let mut tx = begin(database).await?;
+    if !nobody_yet(&mut tx).await? {
+        return Ok(None);
+    }
+    let mut code: String =
+        rand::random::<[u8; 8]>().map(|byte| LETTERS[usize::from(byte % 32)] as char).iter().collect();
+    let digest = digest_of(&code);
+    let stored =
+        sqlx::query!("update installation set setup_code_sha256 = $1", digest.as_slice()).execute(&mut *tx).await?;
+    ensure!(stored.rows_affected() == 1, "the installation has no master key yet");
+    tx.commit().await.context("the setup code could not be stored")?;
+    code.insert(4, '-');
+    Ok(Some(code))
+}
+
+/// Whether this is the code in the log. Small letters, spaces and look-alikes are forgiven.
+pub async fn check_setup_code(database: &Database, typed: &str) -> sqlx::Result<bool> {
+    let mut tx = database.installation().await?;
+    code_fits(&mut tx, typed).await
+}
+
+/// The first merchant and its first person, an admin, in one step; afterwards the code is void.
+pub async fn create_first(
+    database: &Database,
+    clock: &Clock,
+    code: &str,
+    merchant: NewMerchant,
+    person: NewPerson,
+    address: Option<String>,
+) -> Result<(MerchantId, PersonId), Refused> {
+    let (checked_merchant, checked_person) = (check_merchant(&merchant), check_person(&person));
+    let zone = fit(match (checked_merchant, checked_person) {
+        (Ok(zone), Ok(())) => Ok(zone),
+        (merchant, person) => Err([merchant.err().unwrap_or_default(), person.err().unwrap_or_default()].concat()),
+    })?;
+    let hash = hash(&person.password).await?;
+    let now = clock.now();
+    let mut tx = begin(database).await?;
+    if !nobody_yet(&mut tx).await? {
+        return Err(Refused::AlreadySetUp);
+    }
+    if !code_fits(&mut tx, code).await? {
+        return Err(Refused::WrongCode);
+    }
+    let merchant_id = insert_merchant(&mut tx, &merchant, &zone, now).await?;
+    let person_id = insert_person(&mut tx, &person, &hash, now).await?;
+    set_role(&mut tx, (merchant_id, person_id), Role::Admin, now).await?;
+    sqlx::query!("update installation set setup_code_sha256 = null").execute(&mut *tx).await?;
+    let who = (merchant_id, Some((person_id, address)));
+    let details = json!({"merchant": merchant.name.trim(), "email": person.email.trim(), "role": Role::Admin.name()});
+    audit(&mut tx, now, who, "installation set up", format!("merchant {merchant_id}"), details).await?;
+    tx.commit().await?;
+    Ok((merchant_id, person_id))
+}
+
+/// A transaction that sees all merchants and runs after every other one of its kind.
+async fn begin(database: &Database) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let mut tx = database.installation().await?;
+    sqlx::query!("select pg_advisory_xact_lock($1)", ADMINISTRATION).execute(&mut *tx).await?;
+    Ok(tx)
+}
+
+async fn nobody_yet(tx: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select not exists (select from people) as "nobody!""#).fetch_one(tx).await
+}
+
+async fn code_fits(tx: &mut PgConnection, typed: &str) -> sqlx::Result<bool> {
+    let digest = sqlx::query_scalar!("select setup_code_sha256 from installation").fetch_optional(tx).await?.flatten();
+    Ok(digest.is_some_and(|digest| digest.ct_eq(&digest_of(typed)).into()))
+}
+
+fn digest_of(code: &str) -> [u8; 32] {
+    let letters = code.chars().filter(char::is_ascii_alphanumeric).map(|letter| match letter.to_ascii_uppercase() {
+        'O' => '0',
+        'I' | 'L' => '1',
+        letter => letter,
+    });
+    Sha256::digest(letters.collect::<String>()).into()
+}
+
+async fn hash(password: &SecretString) -> Result<String, Refused> {
+    let password = SecretString::from(password.expose_secret());
+    let hashed = tokio::task::spawn_blocking(move || password::hash(&password)).await.expect("hashing does not panic");
+    hashed.map_err(|error| Refused::Entered(vec![Problem::new("password", error.to_string())]))
+}
+
+fn fit<T>(checked: Result<T, Vec<Problem>>) -> Result<T, Refused> {
+    checked.map_err(Refused::Entered)
+}
+
+async fn merchant_named(tx: &mut PgConnection, name: &str) -> sqlx::Result<Option<MerchantId>> {
+    let found = sqlx::query_scalar!("select id from merchants where lower(name) = lower($1)", name.trim());
+    Ok(found.fetch_optional(tx).await?.map(MerchantId))
+}
+
+async fn insert_merchant(
+    tx: &mut PgConnection,
+    new: &NewMerchant,
+    zone: &str,
+    now: OffsetDateTime,
+) -> Result<MerchantId, Refused> {
+    let name = new.name.trim();
+    if merchant_named(tx, name).await?.is_some() {
+        return Err(Refused::Entered(vec![Problem::new("merchant", format!("there is a merchant {name:?} already"))]));
+    }
+    let merchant = MerchantId::new();
+    sqlx::query!(
+        "insert into merchants (id, name, time_zone, created_at) values ($1, $2, $3, $4)",
+        merchant.0,
+        name,
+        zone,
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(merchant)
+}
+
+async fn insert_person(
+    tx: &mut PgConnection,
+    new: &NewPerson,
+    hash: &str,
+    now: OffsetDateTime,
+) -> sqlx::Result<PersonId> {
+    let person = PersonId::new();
+    sqlx::query!(
+        "insert into people (id, email, name, password_hash, created_at) values ($1, $2, $3, $4, $5)",
+        person.0,
+        new.email.trim(),
+        new.name.trim(),
+        hash,
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(person)
+}
+
+async fn set_role(
+    tx: &mut PgConnection,
+    (merchant, person): (MerchantId, PersonId),
+    role: Role,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into memberships (merchant_id, person_id, role, created_at)
+        values ($1, $2, $3, $4)
+        on conflict (merchant_id, person_id) do update set role = excluded.role",
+        merchant.0,
+        person.0,
+        role.name(),
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Who did it: nobody for the command line, else a person and the address they came from.
+type Who = (MerchantId, Option<(PersonId, Option<String>)>);
+
+async fn audit(
+    tx: &mut PgConnection,
+    now: OffsetDateTime,
+    (merchant, by): Who,
+    action: &str,
+    object: String,
+    details: Value,
+) -> sqlx::Result<()> {
+    let (person, address) = by.map_or((None, None), |(person, address)| (Some(person.0), address));
+    sqlx::query!(
+        "insert into audit_entries (merchant_id, id, at, person_id, address, action, object, details)
+        values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        merchant.0,
+        Uuid::now_v7(),
+        now,
+        person,
+        address,
+        action,
+        object,
+        details,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
