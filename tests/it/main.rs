@@ -2,4 +2,5 @@
 
 mod answers;
 mod pay;
+mod simulator;
 mod support;
