@@ -23,23 +23,26 @@ pub fn answer(state: &State, call: &Call, name: Name, id: &str, rule: Option<&Ru
     // The body is read before the lock is taken: a large one takes a while.
     let body = (name == Name::Create && call.is_json()).then(|| request::read(&call.body));
     let (mut inner, now) = state.lock();
-    if name == Name::Token {
-        return inner.tokens.issue(&state.accounts, call, now);
-    }
-    let answer = inner.tokens.caller(call, now).and_then(|caller| {
-        if !caller.payouts {
-            let message = "Authorization failed due to insufficient permissions.";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "REQUIRED_SCOPE_MISSING", message));
+    let answer = match name {
+        Name::Token => return inner.tokens.issue(&state.accounts, call, now),
+        Name::Create => {
+            permitted(&inner, call, now).and_then(|caller| create(state, &mut inner, now, &caller, call, body, rule))
         }
-        match name {
-            Name::Token => Err(Problem::internal()),
-            Name::Create => create(state, &mut inner, now, &caller, call, body, rule),
-            Name::ShowBatch => show_batch(&inner, &caller, call, id),
-            Name::ShowItem => show_item(&inner, &caller, call, id),
-            Name::Cancel => cancel(&mut inner, now, &caller, call, id),
-        }
-    });
+        Name::ShowBatch => permitted(&inner, call, now).and_then(|caller| show_batch(&inner, &caller, call, id)),
+        Name::ShowItem => permitted(&inner, call, now).and_then(|caller| show_item(&inner, &caller, call, id)),
+        Name::Cancel => permitted(&inner, call, now).and_then(|caller| cancel(&mut inner, now, &caller, call, id)),
+    };
     answer.unwrap_or_else(Problem::reply)
+}
+
+/// Who calls, when their token has the scope that all payouts calls need.
+fn permitted(inner: &Inner, call: &Call, now: OffsetDateTime) -> Result<Caller, Problem> {
+    let caller = inner.tokens.caller(call, now)?;
+    if caller.payouts {
+        return Ok(caller);
+    }
+    let message = "Authorization failed due to insufficient permissions.";
+    Err(Problem::new(StatusCode::FORBIDDEN, "REQUIRED_SCOPE_MISSING", message))
 }
 
 fn create(
@@ -119,7 +122,8 @@ fn show_batch(inner: &Inner, caller: &Caller, call: &Call, id: &str) -> Result<R
     };
     let page = number(call, "page", 1, 1)?;
     let page_size = number(call, "page_size", 1000, 1)?;
-    let total_required = match call.parameter("total_required").as_deref() {
+    // PayPal's own client for Python writes "True".
+    let total_required = match call.parameter("total_required").map(|text| text.to_ascii_lowercase()).as_deref() {
         None | Some("false") => false,
         Some("true") => true,
         Some(_) => return Err(query_problem("total_required", "must be true or false")),

@@ -134,7 +134,7 @@ async fn fifteen_thousand_items_are_read_page_by_page() {
     assert_eq!(seen.len(), 15_000);
     let beyond = rig.get(&format!("/v1/payments/payouts/{id}?page=16&page_size=1000")).await.json();
     assert_eq!(beyond["items"], json!([]));
-    let last = rig.get(&format!("/v1/payments/payouts/{id}?page=38&page_size=400&total_required=true")).await.json();
+    let last = rig.get(&format!("/v1/payments/payouts/{id}?page=38&page_size=400&total_required=True")).await.json();
     assert_eq!((last["items"].as_array().expect("items").len(), &last["total_pages"]), (200, &json!(38)));
     let header = rig.get(&format!("/v1/payments/payouts/{id}?fields=batch_header")).await.json();
     assert_eq!((&header["items"], &header["batch_header"]["amount"]["value"]), (&json!([]), &json!("150000.0")));
