@@ -11,6 +11,9 @@ use serde_json::Value;
 use std::io;
 use std::time::Duration;
 
+/// How many pieces a slow body arrives in.
+const SLOW_PIECES: usize = 10;
+
 /// An answer, not yet on the wire.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -108,5 +111,3 @@ impl Delivery {
         }
     }
 }
-
-const SLOW_PIECES: usize = 10;

@@ -23,14 +23,15 @@ pub fn answer(state: &State, call: &Call, name: Name, id: &str, rule: Option<&Ru
     // The body is read before the lock is taken: a large one takes a while.
     let body = (name == Name::Create && call.is_json()).then(|| request::read(&call.body));
     let (mut inner, now) = state.lock();
+    let inner = &mut *inner;
     let answer = match name {
-        Name::Token => return inner.tokens.issue(&state.accounts, call, now),
+        Name::Token => return inner.tokens.issue(&inner.accounts, call, now),
         Name::Create => {
-            permitted(&inner, call, now).and_then(|caller| create(state, &mut inner, now, &caller, call, body, rule))
+            permitted(inner, call, now).and_then(|caller| create(state, inner, now, &caller, call, body, rule))
         }
-        Name::ShowBatch => permitted(&inner, call, now).and_then(|caller| show_batch(&inner, &caller, call, id)),
-        Name::ShowItem => permitted(&inner, call, now).and_then(|caller| show_item(&inner, &caller, call, id)),
-        Name::Cancel => permitted(&inner, call, now).and_then(|caller| cancel(&mut inner, now, &caller, call, id)),
+        Name::ShowBatch => permitted(inner, call, now).and_then(|caller| show_batch(inner, &caller, call, id)),
+        Name::ShowItem => permitted(inner, call, now).and_then(|caller| show_item(inner, &caller, call, id)),
+        Name::Cancel => permitted(inner, call, now).and_then(|caller| cancel(inner, now, &caller, call, id)),
     };
     answer.unwrap_or_else(Problem::reply)
 }
@@ -67,7 +68,9 @@ fn create(
     if let Some(problem) = magic::refusal(&create) {
         return Err(problem);
     }
-    if !caller.approved {
+    // Approval is the account's, not the token's: it counts when a batch is created.
+    let approved = inner.accounts.iter().any(|account| account.client_id == caller.client_id && account.approved);
+    if !approved {
         let message = "Authorization error occurred";
         return Err(Problem::new(StatusCode::FORBIDDEN, "AUTHORIZATION_ERROR", message));
     }

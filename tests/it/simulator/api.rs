@@ -69,6 +69,28 @@ async fn an_app_without_the_feature_may_do_nothing_and_an_unapproved_account_may
 }
 
 #[tokio::test]
+async fn a_token_keeps_the_scope_of_the_moment_it_was_given_out() {
+    let mut rig = Rig::start().await;
+    let change = async |rig: &Rig, change: Value| rig.post("/_simulator/accounts", &change).await.status.as_u16();
+    rig.token = rig.token_of("no-payouts").await;
+    assert_eq!(change(&rig, json!({"client_id": "no-payouts", "payouts": true})).await, 200);
+    rig.create(&batch("b-1", &["a@example.com"])).await.refused(403, "REQUIRED_SCOPE_MISSING");
+    rig.token = rig.token_of("no-payouts").await;
+    rig.create(&batch("b-1", &["a@example.com"])).await.accepted();
+
+    rig.token = rig.token_of("not-approved").await;
+    rig.create(&batch("b-2", &["a@example.com"])).await.refused(403, "AUTHORIZATION_ERROR");
+    assert_eq!(change(&rig, json!({"client_id": "not-approved", "approved": true})).await, 200);
+    rig.create(&batch("b-2", &["a@example.com"])).await.accepted();
+
+    assert_eq!(change(&rig, json!({"client_id": ID, "secret": "new"})).await, 200);
+    assert_eq!(rig.token_call(ID, SECRET, "grant_type=client_credentials").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(rig.token_call(ID, "new", "grant_type=client_credentials").await.status, StatusCode::OK);
+    assert_eq!(change(&rig, json!({"client_id": "nobody"})).await, 400);
+    assert_eq!(change(&rig, json!({"payouts": true})).await, 400);
+}
+
+#[tokio::test]
 async fn a_new_batch_is_pending_and_its_items_are_not_shown() {
     let rig = Rig::start().await;
     let mut body = batch("b-1", &["a@example.com"]);
