@@ -4,4 +4,5 @@
 
 mod answers;
 mod pay;
+mod simulator;
 mod support;
