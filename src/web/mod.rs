@@ -4,13 +4,16 @@
 
 mod affiliates;
 pub mod assets;
+mod batches;
 mod connection;
+mod due;
 mod error;
 pub mod export;
 mod extract;
 mod guard;
 pub mod health;
 mod page;
+mod review;
 mod routes;
 mod session;
 mod setup;
@@ -40,7 +43,14 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 
 /// Every page of the application: one line a family.
 pub fn pages() -> Routes {
-    Routes::new().with(sign_in::routes).with(setup::routes).with(affiliates::routes).with(connection::routes)
+    Routes::new()
+        .with(sign_in::routes)
+        .with(setup::routes)
+        .with(affiliates::routes)
+        .with(connection::routes)
+        .with(due::routes)
+        .with(review::routes)
+        .with(batches::routes)
 }
 
 /// The whole web application.

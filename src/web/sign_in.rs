@@ -32,7 +32,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 }
 
 /// Where people land.
-pub(super) const HOME: &str = "/affiliates";
+pub(super) const HOME: &str = "/affiliate_payments/pay";
 
 /// Passwords checked at once; each takes some 20 MB and a processor.
 static CHECKS: Semaphore = Semaphore::const_new(4);
