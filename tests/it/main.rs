@@ -1,1 +1,6 @@
 //! One binary of integration tests: through the door, and then the simulator's bank is asked.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod pictures;
+mod sign_in;
+mod support;

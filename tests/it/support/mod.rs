@@ -1,0 +1,8 @@
+//! What the tests stand on.
+
+pub mod browser;
+pub mod client;
+pub mod html;
+pub mod postgres;
+pub mod program;
+pub mod site;
