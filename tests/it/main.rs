@@ -1,6 +1,9 @@
 //! One binary of integration tests: through the door, and then the simulator's bank is asked.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod administration;
+mod configuration;
+mod local_postgres;
 mod pictures;
 mod sign_in;
 mod support;
