@@ -43,7 +43,7 @@ fn encode(lines: &[Line]) -> Bytes {
 /// A spreadsheet runs a cell that begins like a formula; an apostrophe in front makes it text. Control characters
 /// that some spreadsheets skip before they look count as such a beginning.
 fn safe(cell: &str) -> String {
-    let first = cell.trim_start_matches(|c: char| c == ' ' || c == '\u{feff}').chars().next();
+    let first = cell.trim_start_matches([' ', '\u{feff}']).chars().next();
     match first {
         Some('=' | '+' | '-' | '@' | '|' | '%' | '\t' | '\r' | '\n') => format!("'{cell}"),
         Some('＝' | '＋' | '－' | '＠') => format!("'{cell}"),

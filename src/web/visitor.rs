@@ -154,7 +154,9 @@ pub(super) async fn identify(State(app): State<App>, session: Session, mut reque
     };
     request.extensions_mut().insert(visitor.clone());
     let mut response = next.run(request).await;
-    if let Err(error) = keep_flash(&session, &visitor, &response).await {
+    let said = response.extensions().get::<Flash>().cloned();
+    let shown = visitor.flash.is_some() && !response.status().is_redirection();
+    if let Err(error) = keep_flash(&session, said, shown).await {
         return Error::from(anyhow::Error::from(error)).into_response();
     }
     response.extensions_mut().insert(visitor);
@@ -166,16 +168,10 @@ pub(super) async fn identify(State(app): State<App>, session: Session, mut reque
 
 /// What this action has to say is kept for the next page; what the last one had to say is forgotten once a page has
 /// shown it, and not by a redirect on the way there.
-async fn keep_flash(
-    session: &Session,
-    visitor: &Visitor,
-    response: &Response,
-) -> Result<(), tower_sessions::session::Error> {
-    match response.extensions().get::<Flash>() {
+async fn keep_flash(session: &Session, said: Option<Flash>, shown: bool) -> Result<(), tower_sessions::session::Error> {
+    match said {
         Some(flash) => session.insert(FLASH, flash).await,
-        None if visitor.flash.is_some() && !response.status().is_redirection() => {
-            session.remove::<Flash>(FLASH).await.map(drop)
-        }
+        None if shown => session.remove::<Flash>(FLASH).await.map(drop),
         None => Ok(()),
     }
 }

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod administration;
+mod affiliates;
 mod configuration;
+mod in_a_browser;
 mod local_postgres;
 mod pictures;
 mod sign_in;

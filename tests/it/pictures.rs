@@ -1,4 +1,5 @@
-//! Pictures of every page, for whoever wants to look: `STIPEND_PICTURES=/tmp/pictures cargo test pictures`.
+//! Pictures of every page, wide and narrow, light and dark, for whoever wants to look:
+//! `STIPEND_PICTURES=/tmp/pictures cargo test --test it pictures -- --ignored`.
 
 use crate::support::browser::{Browser, Script};
 use crate::support::site::{PASSWORD, Site};
@@ -7,6 +8,7 @@ use stipend::affiliate::{self, Raw};
 use stipend::audit::Actor;
 use stipend::id::MerchantId;
 use stipend::role::Role;
+use thirtyfour::By;
 
 async fn some_affiliates(site: &Site, merchant: MerchantId) {
     let names = ["Ada Lovelace", "Grace Hopper", "Edsger Dijkstra", "Barbara Liskov", "Alan Turing", "Frances Allen"];
@@ -67,8 +69,9 @@ async fn shoot(browser: &Browser, folder: &Path, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes pictures for people; it proves nothing"]
 async fn pictures() {
-    let Some(folder) = std::env::var_os("STIPEND_PICTURES") else { return };
+    let folder = std::env::var_os("STIPEND_PICTURES").expect("STIPEND_PICTURES names the folder for the pictures");
     let folder = Path::new(&folder);
     std::fs::create_dir_all(folder).unwrap();
     let browser = Browser::open(Script::On).await;
@@ -97,6 +100,8 @@ async fn pictures() {
     browser.goto(format!("{}/affiliates", site.address)).await.unwrap();
     browser.press("Barbara Liskov").await;
     shoot(&browser, folder, "affiliate").await;
+    browser.find(By::Css("details.menu summary")).await.unwrap().click().await.unwrap();
+    shoot(&browser, folder, "menu").await;
     browser.press("Payments").await;
     shoot(&browser, folder, "affiliate-payments").await;
     browser.press("Archive").await;

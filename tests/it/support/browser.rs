@@ -8,7 +8,6 @@ use std::ops::Deref;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use thirtyfour::extensions::cdp::ChromeDevTools;
 use thirtyfour::prelude::*;
 
 const FLAGS: [&str; 10] = [
@@ -24,7 +23,7 @@ const FLAGS: [&str; 10] = [
     "--hide-scrollbars",
 ];
 
-/// What a browser looks like and does.
+/// Whether pages may run scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
     /// As most browsers.
@@ -77,24 +76,23 @@ impl Browser {
     /// Sets the size of the page's area.
     pub async fn resize(&self, width: u32, height: u32) {
         let size = serde_json::json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.tools().execute_cdp_with_params("Emulation.setDeviceMetricsOverride", size).await.unwrap();
+        self.tell("Emulation.setDeviceMetricsOverride", size).await;
     }
 
     /// "light" or "dark".
     pub async fn colours(&self, scheme: &str) {
         let features = serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.tools().execute_cdp_with_params("Emulation.setEmulatedMedia", features).await.unwrap();
+        self.tell("Emulation.setEmulatedMedia", features).await;
     }
 
     /// Writes the whole page, from top to bottom, as a PNG; its width stays.
     pub async fn photograph(&self, path: &Path) {
-        let tools = self.tools();
-        let size = tools.execute_cdp("Page.getLayoutMetrics").await.unwrap()["cssContentSize"].clone();
+        let size = self.tell("Page.getLayoutMetrics", serde_json::json!({})).await["cssContentSize"].clone();
         let clip = serde_json::json!({
             "x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1
         });
         let how = serde_json::json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
-        let picture = tools.execute_cdp_with_params("Page.captureScreenshot", how).await.unwrap();
+        let picture = self.tell("Page.captureScreenshot", how).await;
         let bytes =
             base64::Engine::decode(&base64::engine::general_purpose::STANDARD, picture["data"].as_str().unwrap());
         std::fs::write(path, bytes.unwrap()).unwrap();
@@ -113,13 +111,26 @@ impl Browser {
         self.driver.find(By::XPath(path)).await.unwrap().click().await.unwrap();
     }
 
+    /// Waits until the page says so: a fragment may still be on its way.
+    pub async fn wait_for_words(&self, words: &str) {
+        let mut said = String::new();
+        for _ in 0..600 {
+            said = self.words().await;
+            if said.contains(words) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the page never said {words:?}: {said}");
+    }
+
     /// What a person reads on the page.
     pub async fn words(&self) -> String {
         self.driver.find(By::Tag("body")).await.unwrap().text().await.unwrap()
     }
 
-    fn tools(&self) -> ChromeDevTools {
-        ChromeDevTools::new(self.driver.handle().clone())
+    async fn tell(&self, command: &str, how: serde_json::Value) -> serde_json::Value {
+        self.driver.cdp().send_raw(command, how).await.unwrap()
     }
 }
 
