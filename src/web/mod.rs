@@ -71,9 +71,9 @@ pub fn router(app: App) -> Router {
         .layer(CatchPanicLayer::custom(error::from_panic))
         .layer(from_fn_with_state(app.clone(), visitor::identify))
         .layer(sessions)
+        .layer(from_fn(error::as_pages))
         .layer(set(header::VARY, "HX-Request"))
-        .layer(set(header::CACHE_CONTROL, "no-store"))
-        .layer(from_fn(error::as_pages));
+        .layer(set(header::CACHE_CONTROL, "no-store"));
     let files = Router::new().route("/static/{address}", get(assets::serve)).layer(CompressionLayer::new());
     let router = Router::new().merge(files).merge(pages).with_state(app);
     with_security_headers(router, https)

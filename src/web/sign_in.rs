@@ -116,7 +116,7 @@ async fn sign_in(
     let Some(person) = check(credentials, form.password.clone()).await? else {
         return again(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "This e-mail and password do not belong together. Check both and try again.".into(),
+            "This email and password do not belong together. Check both and try again.".into(),
         );
     };
     session::forgive(&app, &attempt).await?;

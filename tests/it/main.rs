@@ -1,8 +1,14 @@
 //! One binary of integration tests: through the door, and then the simulator's bank is asked.
-
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod administration;
+mod affiliates;
 mod answers;
+mod configuration;
+mod in_a_browser;
+mod local_postgres;
 mod pay;
+mod pictures;
+mod sign_in;
 mod simulator;
 mod support;
