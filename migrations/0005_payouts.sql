@@ -6,7 +6,7 @@
 create table selections (
     merchant_id   uuid not null references merchants,
     id            uuid not null,
-    person_id     uuid not null references people,
+    person_id     uuid references people,
     created_at    timestamptz not null,
     updated_at    timestamptz not null,
     through       date not null,
@@ -33,7 +33,7 @@ select protect('selected_commissions', 'select, insert, delete');
 create table payout_requests (
     merchant_id  uuid not null references merchants,
     id           uuid not null,              -- the selection's id
-    person_id    uuid not null references people,
+    person_id    uuid references people,     -- null: the program itself
     created_at   timestamptz not null,
     asked        bytea not null,             -- SHA-256 of what was asked: the same id with another content is refused
     rail         text not null check (rail in ('api', 'file', 'manual')),
@@ -74,6 +74,7 @@ create table payout_batches (
     accepted_at      timestamptz,
     settled_at       timestamptz,            -- PayPal finished processing: the batch is no longer in flight
     polls            integer not null default 0,
+    trouble          text,                   -- why the last reading failed; empty after a good one
     why              text,                   -- of refused and stuck: PayPal's name or our sentence
     why_details      jsonb,
     reference        text,                   -- manual rail: where the merchant can find the payment
@@ -292,6 +293,8 @@ select
         when l.item_id is null then 'owed'
         when i.state = 'paid' then 'paid'
         when i.decided = 'written_off' then 'written_off'
+        -- Failed and returned items are released as soon as PayPal has finished the batch.
+        when i.state = 'unpaid' and i.not_paid not in ('blocked', 'refunded', 'reversed') then 'paying'
         when i.state = 'unpaid' then 'needs_a_person'
         when i.flagged is not null then 'needs_a_person'
         when i.state = 'open' then 'paying'

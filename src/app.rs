@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::id::InstanceId;
+use crate::paypal;
 use crate::vault::Vault;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -16,14 +17,19 @@ pub struct App {
     pub clock: Clock,
     /// Seals and opens secrets.
     pub vault: Vault,
-    /// One HTTP client for all calls to PayPal; follows no redirects.
-    pub http: reqwest::Client,
-    /// Where the simulated PayPal listens, when this installation rehearses.
-    pub simulator: Option<String>,
-    /// Where people reach the application from outside, when the operator says so ("https://payouts.example.com").
+    /// Speaks to PayPal, or to the simulator when this installation rehearses.
+    pub paypal: paypal::Client,
+    /// Where people reach this installation, as "https://pay.example.com".
     pub public_url: Option<String>,
     /// This running program.
     pub instance: InstanceId,
     /// Wakes the worker: something may be due now.
     pub wake: Arc<Notify>,
+}
+
+impl App {
+    /// Whether all money here is play money: PayPal is simulated.
+    pub fn rehearses(&self) -> bool {
+        self.paypal.environments().iter().all(|environment| !environment.is_real_money())
+    }
 }

@@ -1,6 +1,7 @@
 //! What the program is told, by flags and by the environment: read once, and refused with every problem at once.
 
 use crate::role::Role;
+use crate::simulator;
 use clap::{Args, Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
@@ -38,6 +39,8 @@ pub enum Command {
         #[command(flatten)]
         data: DataFlags,
     },
+    /// Run the simulated PayPal alone, to develop and test against
+    PaypalSimulator(simulator::Args),
     /// Add merchants
     #[command(subcommand)]
     Merchant(MerchantCommand),

@@ -3,18 +3,25 @@
 //! Each commission is paid once, or the merchant is told why it is not. `ARCHITECTURE.md` is the map.
 
 pub mod admin;
+pub mod affiliate;
 pub mod app;
+pub mod audit;
 pub mod clock;
 pub mod config;
+pub mod connection;
 pub mod database;
 pub mod id;
 pub mod master_key;
 pub mod money;
 mod newcomer;
 pub mod password;
+pub mod payout;
+pub mod paypal;
 pub mod rehearsal;
 pub mod role;
 pub mod serve;
+pub mod simulator;
 pub mod telemetry;
 pub mod vault;
 pub mod web;
+pub mod worker;

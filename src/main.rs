@@ -11,7 +11,7 @@ use stipend::config::{Command, CommandLine, DataFlags, MerchantCommand, Problems
 use stipend::database::Database;
 use stipend::database::local::LocalPostgres;
 use stipend::role::Role;
-use stipend::{serve, telemetry};
+use stipend::{serve, simulator, telemetry};
 
 /// The status of a configuration that cannot be run with; clap uses it for unknown flags too.
 const MISCONFIGURED: u8 = 2;
@@ -52,6 +52,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Migrate { data } => {
             administer(data, async |_| Ok("The database has this version's schema".to_owned())).await
+        }
+        Command::PaypalSimulator(args) => {
+            telemetry::start_log("warn");
+            simulator::run(args).await
         }
         Command::Merchant(MerchantCommand::Add { name, time_zone, data }) => {
             administer(data, async |database| add_merchant(database, NewMerchant { name, time_zone }).await).await

@@ -1,6 +1,6 @@
 //! Rehearsing with a simulated PayPal: its clock is ours, so that weeks pass for both at once.
 
-use crate::app::App;
+use crate::clock::Clock;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -14,43 +14,60 @@ struct SimulatorClock {
     offset_seconds: i64,
 }
 
-/// Takes over the simulator's time before anything happens here, if the simulator can be reached.
-pub async fn join(app: &App, simulator: &str, shutdown: &CancellationToken) {
-    for _ in 0..FIRST_TRIES {
-        if ask(app, simulator).await.is_ok() {
-            tracing::info!("This installation rehearses with the simulated PayPal at {simulator}");
-            return;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(FIRST_TRY_EVERY) => (),
-            () = shutdown.cancelled() => return,
-        }
-    }
-    tracing::warn!("The simulated PayPal at {simulator} cannot be reached yet");
+/// A simulated PayPal whose time ours follows.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    /// Asks the simulator.
+    pub http: reqwest::Client,
+    /// Ours, which follows.
+    pub clock: Clock,
+    /// The simulator's base URL.
+    pub simulator: String,
 }
 
-/// Keeps this clock at the simulator's, until told to stop.
-pub async fn follow(app: App, simulator: String, shutdown: CancellationToken) {
-    let mut reachable = true;
-    loop {
-        let asked = ask(&app, &simulator).await;
-        match &asked {
-            Err(error) if reachable => tracing::warn!("The simulated PayPal at {simulator} cannot be asked: {error:#}"),
-            Ok(()) if !reachable => tracing::info!("The simulated PayPal at {simulator} answers again"),
-            Ok(()) | Err(_) => (),
+impl Rehearsal {
+    /// Takes over the simulator's time before anything happens here, if the simulator can be reached.
+    pub async fn join(&self, shutdown: &CancellationToken) {
+        let simulator = &self.simulator;
+        for _ in 0..FIRST_TRIES {
+            if self.ask().await.is_ok() {
+                tracing::info!("This installation rehearses with the simulated PayPal at {simulator}");
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(FIRST_TRY_EVERY) => (),
+                () = shutdown.cancelled() => return,
+            }
         }
-        reachable = asked.is_ok();
-        tokio::select! {
-            () = tokio::time::sleep(FOLLOW_EVERY) => (),
-            () = shutdown.cancelled() => return,
+        tracing::warn!("The simulated PayPal at {simulator} cannot be reached yet");
+    }
+
+    /// Keeps this clock at the simulator's, until told to stop.
+    pub async fn follow(self, shutdown: CancellationToken) {
+        let simulator = &self.simulator;
+        let mut reachable = true;
+        loop {
+            let asked = self.ask().await;
+            match &asked {
+                Err(error) if reachable => {
+                    tracing::warn!("The simulated PayPal at {simulator} cannot be asked: {error:#}");
+                }
+                Ok(()) if !reachable => tracing::info!("The simulated PayPal at {simulator} answers again"),
+                Ok(()) | Err(_) => (),
+            }
+            reachable = asked.is_ok();
+            tokio::select! {
+                () = tokio::time::sleep(FOLLOW_EVERY) => (),
+                () = shutdown.cancelled() => return,
+            }
         }
     }
-}
 
-async fn ask(app: &App, simulator: &str) -> reqwest::Result<()> {
-    let address = format!("{simulator}/_simulator/clock");
-    let answer = app.http.get(address).timeout(PATIENCE).send().await?.error_for_status()?;
-    let clock: SimulatorClock = answer.json().await?;
-    app.clock.set_offset(time::Duration::seconds(clock.offset_seconds));
-    Ok(())
+    async fn ask(&self) -> reqwest::Result<()> {
+        let address = format!("{}/_simulator/clock", self.simulator);
+        let answer = self.http.get(address).timeout(PATIENCE).send().await?.error_for_status()?;
+        let clock: SimulatorClock = answer.json().await?;
+        self.clock.set_offset(time::Duration::seconds(clock.offset_seconds));
+        Ok(())
+    }
 }

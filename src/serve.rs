@@ -7,9 +7,11 @@ use crate::config::{Data, Serve};
 use crate::database::Database;
 use crate::database::local::{LocalPostgres, Purpose};
 use crate::id::InstanceId;
-use crate::rehearsal;
+use crate::paypal;
+use crate::rehearsal::Rehearsal;
 use crate::telemetry;
-use crate::web::health;
+use crate::web::{self, health};
+use crate::worker;
 use anyhow::Context;
 use axum::Router;
 use secrecy::ExposeSecret;
@@ -66,12 +68,13 @@ pub async fn serve_on(
     database.migrate().await?;
     let clock = Clock::system();
     let vault = admin::open_vault(&database, &clock, &data.master_key_file).await?;
+    let http = http_client()?;
+    let paypal = paypal::Client::new(http.clone(), serve.simulator_url.clone(), clock.clone());
     let app = App {
         database,
         clock,
         vault,
-        http: http_client()?,
-        simulator: serve.simulator_url.clone(),
+        paypal,
         public_url: serve.public_url.clone(),
         instance: InstanceId::new(),
         wake: Arc::new(Notify::new()),
@@ -79,9 +82,10 @@ pub async fn serve_on(
     let bound = listener.local_addr()?;
     let address = app.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
     let tasks = TaskTracker::new();
-    if let Some(simulator) = app.simulator.clone() {
-        rehearsal::join(&app, &simulator, &shutdown).await;
-        tasks.spawn(rehearsal::follow(app.clone(), simulator, shutdown.clone()));
+    if let Some(simulator) = serve.simulator_url.clone() {
+        let rehearsal = Rehearsal { http, clock: app.clock.clone(), simulator };
+        rehearsal.join(&shutdown).await;
+        tasks.spawn(rehearsal.follow(shutdown.clone()));
     }
     let router = match metrics {
         Some(metrics) => {
@@ -92,6 +96,7 @@ pub async fn serve_on(
     };
     let watched = router.layer(axum::middleware::from_fn_with_state(app.clone(), telemetry::watch));
     tasks.spawn(answer(listener, watched, shutdown.clone()));
+    tasks.spawn(worker::run(app.clone(), shutdown.clone()));
     tracing::info!(listening = %bound, "Stipend {} is ready at {address}", env!("CARGO_PKG_VERSION"));
     if let Some(code) = admin::setup_code(&app.database).await? {
         tracing::info!("Nobody can sign in yet. Set up this installation at {address}/setup with the code {code}");
@@ -107,7 +112,7 @@ pub async fn serve_on(
 }
 
 fn router(app: &App) -> Router {
-    health::routes(app.clone())
+    health::routes(app.clone()).merge(web::router(app.clone()))
 }
 
 async fn answer(listener: TcpListener, router: Router, shutdown: CancellationToken) {

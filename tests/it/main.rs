@@ -1,7 +1,10 @@
 //! One binary of integration tests: through the door, and then the simulator's bank is asked.
+
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod administration;
+mod answers;
 mod configuration;
 mod local_postgres;
+mod pay;
 mod support;

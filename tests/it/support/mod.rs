@@ -1,4 +1,5 @@
-//! What the tests stand on.
+//! What tests stand on.
 
 pub mod postgres;
 pub mod program;
+pub mod world;

@@ -1,0 +1,194 @@
+//! The merchant's link to PayPal: what a person saves, how it is proved, and what takes its place.
+//!
+//! Every Save makes a candidate beside the connection in force. PayPal is asked outside any transaction; only a
+//! candidate that passed the whole check takes over, in one transaction, so a failed or interrupted check changes
+//! nothing. Secrets leave the vault only towards PayPal.
+
+mod candidate;
+mod store;
+mod verify;
+
+pub use candidate::Candidate;
+pub use store::{
+    Blocking, Card, Connection, blocking_batches, card, credentials, in_force, pause, resume, watched_batches,
+};
+pub use verify::{Checked, Outcome, check};
+
+use crate::app::App;
+use crate::audit::Actor;
+use crate::database::Tx;
+use crate::id::{CandidateId, MerchantId};
+use crate::paypal::{Credentials, Environment};
+use anyhow::Context;
+use secrecy::SecretString;
+
+/// Longest Client ID or Secret that is taken; PayPal's have 80 characters.
+const MAX_DETAIL: usize = 256;
+
+/// What a person typed is not usable as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BadDetails {
+    /// What is wrong with the environment.
+    pub environment: Option<&'static str>,
+    /// What is wrong with the Client ID.
+    pub client_id: Option<&'static str>,
+    /// What is wrong with the Secret.
+    pub secret: Option<&'static str>,
+}
+
+/// Reads pasted details: surrounding white space is dropped, anything else that cannot be a key is refused.
+pub fn read_details(environment: &str, client_id: &str, secret: &str) -> Result<Credentials, BadDetails> {
+    let problem = |text: &str, empty, odd, long| match text {
+        "" => Some(empty),
+        text if text.chars().any(|c| c.is_control() || c.is_whitespace()) => Some(odd),
+        text if text.len() > MAX_DETAIL => Some(long),
+        _ => None,
+    };
+    let (client_id, secret) = (client_id.trim(), secret.trim());
+    let bad = BadDetails {
+        environment: Environment::from_code(environment).is_none().then_some("Choose where this app lives."),
+        client_id: problem(
+            client_id,
+            "Paste the Client ID of your PayPal app.",
+            "A Client ID has no spaces or line breaks; paste it again.",
+            "This is too long for a Client ID; paste it again.",
+        ),
+        secret: problem(
+            secret,
+            "Paste the Secret of the same PayPal app.",
+            "A Secret has no spaces or line breaks; paste it again.",
+            "This is too long for a Secret; paste it again.",
+        ),
+    };
+    match Environment::from_code(environment) {
+        Some(environment) if bad == BadDetails::default() => Ok(Credentials {
+            environment,
+            client_id: client_id.to_owned(),
+            secret: SecretString::from(secret.to_owned()),
+        }),
+        Some(_) | None => Err(bad),
+    }
+}
+
+/// Why details cannot be saved, whatever PayPal would say of them.
+#[derive(Debug)]
+pub enum Refused {
+    /// This installation does not offer the environment.
+    NotOffered,
+    /// The merchant's first batch fixed another environment.
+    EnvironmentFixed(Environment),
+    /// Another Client ID is another connection, and these batches still need the one in force.
+    InUse(Vec<Blocking>),
+}
+
+/// Keeps the details as a candidate, asks PayPal, and lets them take over if they pass.
+pub async fn save(
+    app: &App,
+    merchant: MerchantId,
+    actor: &Actor,
+    details: &Credentials,
+) -> anyhow::Result<Result<Outcome, Refused>> {
+    let mut tx = app.database.merchant(merchant).await?;
+    if let Some(refused) = refusal(app, &mut tx, details).await? {
+        return Ok(Err(refused));
+    }
+    let id = candidate::insert(&mut tx, app, actor, details).await?;
+    tx.commit().await?;
+    prove(app, merchant, actor, id, details).await
+}
+
+/// Asks PayPal again: about the candidate that waits, else about the connection in force.
+pub async fn check_again(
+    app: &App,
+    merchant: MerchantId,
+    actor: &Actor,
+) -> anyhow::Result<Result<Option<Outcome>, Refused>> {
+    let mut tx = app.database.merchant(merchant).await?;
+    if let Some((id, details)) = candidate::open(&mut tx, app).await? {
+        tx.commit().await?;
+        return Ok(prove(app, merchant, actor, id, &details).await?.map(Some));
+    }
+    let Some(connection) = in_force(&mut tx).await? else { return Ok(Ok(None)) };
+    let details =
+        credentials(&mut tx, &app.vault, connection.id).await?.context("a connection in force has its secret")?;
+    tx.commit().await?;
+    let checked = check(&app.paypal, &details).await;
+    let mut tx = app.database.merchant(merchant).await?;
+    store::record_check(&mut tx, app, connection.id, &checked).await?;
+    tx.commit().await?;
+    app.wake.notify_waiters();
+    Ok(Ok(Some(checked.outcome)))
+}
+
+/// Takes the connection out of force and destroys its secret.
+pub async fn disconnect(app: &App, merchant: MerchantId) -> anyhow::Result<Result<(), Refused>> {
+    let mut tx = app.database.merchant(merchant).await?;
+    store::lock_merchant(&mut tx).await?;
+    let blocking = blocking_batches(&mut tx).await?;
+    if !blocking.is_empty() {
+        return Ok(Err(Refused::InUse(blocking)));
+    }
+    store::retire(&mut tx, app).await?;
+    tx.commit().await?;
+    Ok(Ok(()))
+}
+
+async fn prove(
+    app: &App,
+    merchant: MerchantId,
+    actor: &Actor,
+    id: CandidateId,
+    details: &Credentials,
+) -> anyhow::Result<Result<Outcome, Refused>> {
+    let checked = check(&app.paypal, details).await;
+    let mut tx = app.database.merchant(merchant).await?;
+    store::lock_merchant(&mut tx).await?;
+    if checked.outcome == Outcome::Ready {
+        // A payment may have been drafted while PayPal was asked.
+        if let Some(refused) = refusal(app, &mut tx, details).await? {
+            candidate::drop(&mut tx, id).await?;
+            tx.commit().await?;
+            return Ok(Err(refused));
+        }
+        candidate::swap(&mut tx, app, actor, id, details, &checked).await?;
+    } else {
+        candidate::fail(&mut tx, app, id, &checked).await?;
+    }
+    tx.commit().await?;
+    app.wake.notify_waiters();
+    Ok(Ok(checked.outcome))
+}
+
+async fn refusal(app: &App, tx: &mut Tx, details: &Credentials) -> anyhow::Result<Option<Refused>> {
+    if !app.paypal.environments().contains(&details.environment) {
+        return Ok(Some(Refused::NotOffered));
+    }
+    if let Some(fixed) = store::fixed_environment(tx).await?
+        && fixed != details.environment
+    {
+        return Ok(Some(Refused::EnvironmentFixed(fixed)));
+    }
+    let same = in_force(tx)
+        .await?
+        .is_none_or(|now| now.environment == details.environment && now.client_id == details.client_id);
+    if same {
+        return Ok(None);
+    }
+    let blocking = blocking_batches(tx).await?;
+    Ok((!blocking.is_empty()).then_some(Refused::InUse(blocking)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    #[test]
+    fn pasted_white_space_is_dropped_and_nonsense_is_named() {
+        let read = read_details("sandbox", "  AbC-1_2 \n", "\ts3cret ").unwrap();
+        assert_eq!((read.client_id.as_str(), read.secret.expose_secret()), ("AbC-1_2", "s3cret"));
+        let bad = read_details("moon", "", "two words").unwrap_err();
+        assert!(bad.environment.is_some() && bad.client_id.is_some() && bad.secret.is_some());
+        assert!(read_details("live", &"x".repeat(300), "s").unwrap_err().client_id.is_some());
+    }
+}

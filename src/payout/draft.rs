@@ -1,0 +1,416 @@
+//! Step 1: a selection becomes batches, items and allocations, in one transaction. From here on we owe it to finish.
+//!
+//! Everything is set-based: 100,000 commissions cost the same ten statements as one.
+
+use super::batch::Rail;
+use super::selection::{Line, seen};
+use super::store::take_lines;
+use crate::app::App;
+use crate::audit::{self, Actor};
+use crate::database::Tx;
+use crate::id::{BatchId, ConnectionId, ItemId, MerchantId, RequestId, sender_batch_id, sender_item_id};
+use crate::money::{Currency, Money};
+use crate::paypal::Environment;
+use crate::paypal::payouts::{MAX_ITEMS, NewItem, create_body};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+/// Commissions from which a draft is a bulk change to the planner.
+const BULK: i64 = 5_000;
+
+/// One click on Pay.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The selection, and the id that makes a repeated click harmless.
+    pub request: RequestId,
+    /// Who clicked.
+    pub actor: Actor,
+    /// How it is to travel.
+    pub how: How,
+    /// What the review showed ([`super::selection::Selection::seen`]).
+    pub seen: [u8; 32],
+}
+
+/// How a payment travels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// Through PayPal's Payouts API.
+    PayPal,
+    /// Paid outside already; the reference says where it can be found.
+    Manual {
+        /// Check number, bank reference, and the like.
+        reference: String,
+    },
+    /// Exported as a file that somebody will pay outside.
+    Export,
+}
+
+impl How {
+    fn rail(&self) -> Rail {
+        match self {
+            Self::PayPal => Rail::Api,
+            Self::Manual { .. } | Self::Export => Rail::Manual,
+        }
+    }
+
+    /// The state of a batch and of its items right after the draft.
+    fn states(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::PayPal => ("ready", "queued"),
+            Self::Manual { .. } => ("closed", "paid"),
+            Self::Export => ("exported", "queued"),
+        }
+    }
+
+    fn action(&self) -> &'static str {
+        match self {
+            Self::PayPal => "asked PayPal to pay",
+            Self::Manual { .. } => "marked as paid",
+            Self::Export => "exported a payment",
+        }
+    }
+
+    fn hash(&self, seen: &[u8; 32]) -> Vec<u8> {
+        let how = match self {
+            Self::PayPal => "paypal".to_owned(),
+            Self::Manual { reference } => format!("manual {reference}"),
+            Self::Export => "export".to_owned(),
+        };
+        Sha256::digest([how.as_bytes(), seen].concat()).to_vec()
+    }
+}
+
+/// Why nothing was drafted. Nothing was changed either.
+#[derive(Debug, thiserror::Error)]
+pub enum DraftError {
+    /// There is no such selection.
+    #[error("this selection does not exist")]
+    NotFound,
+    /// What would be paid is not what the review showed.
+    #[error("the selection has changed since it was reviewed")]
+    Changed,
+    /// These cannot be paid through PayPal.
+    #[error("some affiliates cannot be paid")]
+    Unpayable(Vec<Line>),
+    /// No connection is in force.
+    #[error("no PayPal connection is in force")]
+    NoConnection,
+    /// The same form was used before, to ask for something else.
+    #[error("this payment was already made, with another content")]
+    AskedOtherwise,
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// A bug, or a corrupt row.
+    #[error(transparent)]
+    Internal(#[from] anyhow::Error),
+}
+
+/// Drafts and releases a payment. The same ask again finds the first one's batches.
+pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<BatchId>, DraftError> {
+    let now = app.clock.now();
+    let mut tx = app.database.merchant(merchant).await?;
+    let ground = lock(&mut tx, ask.request).await?.ok_or(DraftError::NotFound)?;
+    if !insert_request(&mut tx, ask, now).await? {
+        return earlier(&mut tx, ask).await;
+    }
+    let lines = take_lines(&mut tx, ask.request).await?;
+    let taken: i64 = lines.iter().map(|line| line.commissions).sum();
+    if lines.is_empty() || taken != ground.selected || seen(&lines, &ground.subject, &ground.message) != ask.seen {
+        return Err(DraftError::Changed);
+    }
+    let (environment, connection) = match ask.how {
+        How::PayPal => {
+            let unpayable: Vec<Line> = lines.iter().filter(|line| line.problem.is_some()).cloned().collect();
+            if !unpayable.is_empty() {
+                return Err(DraftError::Unpayable(unpayable));
+            }
+            let (connection, environment) = ground.connection.ok_or(DraftError::NoConnection)?;
+            (environment, Some(connection))
+        }
+        How::Manual { .. } | How::Export => (manual_environment(app, &ground), None),
+    };
+    fix_environment(&mut tx, &ground, environment).await?;
+    let batches = compose(&ask.how, &ground, lines);
+    insert_batches(&mut tx, ask, &ground, environment, connection, &batches, now).await?;
+    insert_items(&mut tx, &ask.how, &batches, now).await?;
+    allocate(&mut tx, ask.request, &batches).await?;
+    let amounts: Vec<String> = batches.iter().map(|batch| batch.total.to_string()).collect();
+    let details = serde_json::json!({ "rail": ask.how.rail().code(), "amounts": amounts });
+    audit::record(&mut tx, &ask.actor, ask.how.action(), &format!("payment {}", ask.request), details).await?;
+    tx.commit().await?;
+    app.wake.notify_waiters();
+    if taken >= BULK {
+        app.database.analyze().await?;
+    }
+    Ok(batches.into_iter().map(|batch| batch.id).collect())
+}
+
+/// What the draft stands on, read under the merchant's lock.
+struct Ground {
+    connection: Option<(ConnectionId, Environment)>,
+    environment: Option<Environment>,
+    last_number: i64,
+    selected: i64,
+    subject: String,
+    message: String,
+}
+
+/// Drafts of one merchant follow each other, and never cross a change of the connection.
+async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>> {
+    let merchant = tx.merchant();
+    let row = sqlx::query!(
+        r#"
+        select
+            m.environment as "environment: Environment",
+            c.id as "connection?: ConnectionId",
+            c.environment as "connected?: Environment",
+            (select coalesce(max(number), 0) from payout_batches b where b.merchant_id = m.id) as "last_number!",
+            (select count(*) from selected_commissions p where p.merchant_id = m.id and p.selection_id = s.id) as "selected!",
+            s.subject,
+            s.message
+        from merchants m
+        join selections s on s.merchant_id = m.id and s.id = $2
+        left join connections c on c.merchant_id = m.id and c.in_force
+        where m.id = $1
+        for no key update of m
+        "#,
+        merchant.0,
+        request.0
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| Ground {
+        connection: row.connection.zip(row.connected),
+        environment: row.environment,
+        last_number: row.last_number,
+        selected: row.selected,
+        subject: row.subject,
+        message: row.message,
+    }))
+}
+
+/// False if the request exists already.
+async fn insert_request(tx: &mut Tx, ask: &Ask, now: OffsetDateTime) -> sqlx::Result<bool> {
+    let merchant = tx.merchant();
+    let inserted = sqlx::query!(
+        r#"
+        insert into payout_requests (merchant_id, id, person_id, created_at, asked, rail, released_at)
+        values ($1, $2, $3, $4, $5, $6, $4)
+        on conflict do nothing
+        "#,
+        merchant.0,
+        ask.request.0,
+        ask.actor.person.map(|person| person.0),
+        now,
+        ask.how.hash(&ask.seen),
+        ask.how.rail().code()
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+async fn earlier(tx: &mut Tx, ask: &Ask) -> Result<Vec<BatchId>, DraftError> {
+    let merchant = tx.merchant();
+    let rows = sqlx::query!(
+        r#"
+        select r.asked, b.id as "batch: BatchId"
+        from payout_requests r
+        join payout_batches b on b.merchant_id = r.merchant_id and b.request_id = r.id
+        where r.merchant_id = $1 and r.id = $2
+        order by b.part
+        "#,
+        merchant.0,
+        ask.request.0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let same = rows.iter().all(|row| row.asked == ask.how.hash(&ask.seen));
+    if same { Ok(rows.into_iter().map(|row| row.batch).collect()) } else { Err(DraftError::AskedOtherwise) }
+}
+
+/// Money paid outside is as real as the connection beside it; without one it is real unless the installation rehearses.
+fn manual_environment(app: &App, ground: &Ground) -> Environment {
+    let connected = ground.connection.map(|(_, environment)| environment);
+    let offered = app.paypal.environments().first().copied().expect("at least one environment is offered");
+    ground.environment.or(connected).unwrap_or(offered)
+}
+
+/// The first batch fixes the merchant's environment. Where another is fixed already, the foreign key of the batches
+/// would refuse them; connections are not let in force that far.
+async fn fix_environment(tx: &mut Tx, ground: &Ground, environment: Environment) -> sqlx::Result<()> {
+    if ground.environment.is_some() {
+        return Ok(());
+    }
+    let merchant = tx.merchant();
+    sqlx::query!(
+        "update merchants set environment = $2 where id = $1 and environment is null",
+        merchant.0,
+        environment.code()
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+struct NewBatch {
+    id: BatchId,
+    currency: Currency,
+    total: Money,
+    body: Option<Vec<u8>>,
+    items: Vec<(ItemId, String, Line)>,
+}
+
+/// One batch per currency and 15,000 items, each with its name and its bytes.
+fn compose(how: &How, ground: &Ground, lines: Vec<Line>) -> Vec<NewBatch> {
+    let mut batches = Vec::new();
+    let mut lines = lines.into_iter().peekable();
+    while let Some(currency) = lines.peek().map(|line| line.amount.currency()) {
+        let mut items = Vec::new();
+        while items.len() < MAX_ITEMS
+            && let Some(line) = lines.next_if(|line| line.amount.currency() == currency)
+        {
+            let id = ItemId::new();
+            items.push((id, sender_item_id(id), line));
+        }
+        let id = BatchId::new();
+        let total = Money::sum(items.iter().map(|(_, _, line)| line.amount)).expect("a batch has items");
+        let body = (how.rail() == Rail::Api).then(|| {
+            let items: Vec<NewItem<'_>> = items
+                .iter()
+                .map(|(_, name, line)| NewItem {
+                    sender_item_id: name,
+                    receiver: line.receiver.as_deref().expect("payable lines have a receiver"),
+                    amount: line.amount,
+                })
+                .collect();
+            create_body(&sender_batch_id(id), &ground.subject, &ground.message, &items)
+        });
+        batches.push(NewBatch { id, currency, total, body, items });
+    }
+    batches
+}
+
+async fn insert_batches(
+    tx: &mut Tx,
+    ask: &Ask,
+    ground: &Ground,
+    environment: Environment,
+    connection: Option<ConnectionId>,
+    batches: &[NewBatch],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    let (state, _) = ask.how.states();
+    let reference = match &ask.how {
+        How::Manual { reference } => Some(reference.as_str()),
+        How::PayPal | How::Export => None,
+    };
+    let ids: Vec<_> = batches.iter().map(|batch| batch.id.0).collect();
+    let names: Vec<_> = batches.iter().map(|batch| sender_batch_id(batch.id)).collect();
+    let currencies: Vec<_> = batches.iter().map(|batch| batch.currency.code().to_owned()).collect();
+    let items: Vec<_> = batches.iter().map(|batch| i32::try_from(batch.items.len()).expect("at most 15,000")).collect();
+    let totals: Vec<_> = batches.iter().map(|batch| batch.total.amount()).collect();
+    let bodies: Vec<_> = batches.iter().map(|batch| batch.body.clone()).collect();
+    let hashes: Vec<_> =
+        batches.iter().map(|batch| Sha256::digest(batch.body.as_deref().unwrap_or_default()).to_vec()).collect();
+    sqlx::query!(
+        r#"
+        with drafted as (
+            insert into payout_batches (
+                merchant_id, id, number, request_id, part, rail, environment, connection_id, currency, items, total,
+                sender_batch_id, body, body_sha256, state, changed_at, look_at, settled_at, reference, created_at
+            )
+            select
+                $1, n.id, $2 + n.part, $3, n.part::int, $4, $5, $6, n.currency, n.items, n.total,
+                n.name, n.body, n.hash, $7::text, $8::timestamptz,
+                case when $7::text = 'ready' then $8::timestamptz end,
+                case when $7::text = 'closed' then $8::timestamptz end,
+                $9, $8::timestamptz
+            from unnest($10::uuid[], $11::text[], $12::text[], $13::int[], $14::numeric[], $15::bytea[], $16::bytea[])
+                with ordinality as n (id, name, currency, items, total, body, hash, part)
+            returning merchant_id, id
+        )
+        insert into payout_history (merchant_id, batch_id, at, source, person_id, became, evidence)
+        select merchant_id, id, $8::timestamptz, 'person', $17, $7::text, $9
+        from drafted
+        "#,
+        merchant.0,
+        ground.last_number,
+        ask.request.0,
+        ask.how.rail().code(),
+        environment.code(),
+        connection.map(|id| id.0),
+        state,
+        now,
+        reference,
+        &ids,
+        &names,
+        &currencies,
+        &items,
+        &totals,
+        &bodies as &[Option<Vec<u8>>],
+        &hashes,
+        ask.actor.person.map(|person| person.0)
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn insert_items(tx: &mut Tx, how: &How, batches: &[NewBatch], now: OffsetDateTime) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    let (_, state) = how.states();
+    let all = || batches.iter().flat_map(|batch| batch.items.iter().map(move |item| (batch.id, item)));
+    let ids: Vec<_> = all().map(|(_, (id, _, _))| id.0).collect();
+    let names: Vec<_> = all().map(|(_, (_, name, _))| name.clone()).collect();
+    let of: Vec<_> = all().map(|(batch, _)| batch.0).collect();
+    let affiliates: Vec<_> = all().map(|(_, (_, _, line))| line.affiliate.0).collect();
+    let currencies: Vec<_> = all().map(|(_, (_, _, line))| line.amount.currency().code().to_owned()).collect();
+    let amounts: Vec<_> = all().map(|(_, (_, _, line))| line.amount.amount()).collect();
+    let receivers: Vec<_> = all().map(|(_, (_, _, line))| line.receiver.clone().unwrap_or_default()).collect();
+    sqlx::query!(
+        r#"
+        insert into payout_items (
+            merchant_id, id, batch_id, affiliate_id, currency, amount, sender_item_id, receiver, state, changed_at
+        )
+        select $1, n.*, $9, $10
+        from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::numeric[], $7::text[], $8::text[]) as n
+        "#,
+        merchant.0,
+        &ids,
+        &of,
+        &affiliates,
+        &currencies,
+        &amounts,
+        &names,
+        &receivers,
+        state,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn allocate(tx: &mut Tx, request: RequestId, batches: &[NewBatch]) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    let ids: Vec<_> = batches.iter().map(|batch| batch.id.0).collect();
+    sqlx::query!(
+        r#"
+        insert into allocations (merchant_id, item_id, commission_id)
+        select $1, i.id, s.commission_id
+        from selected_commissions s
+        join payout_items i
+            on i.merchant_id = s.merchant_id and i.affiliate_id = s.affiliate_id and i.currency = s.currency
+        where s.merchant_id = $1 and s.selection_id = $2 and i.batch_id = any($3)
+        "#,
+        merchant.0,
+        request.0,
+        &ids
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! What PayPal showed of items, applied to ours: a page at a time, three statements a page.
+
+use super::item::{ItemState, NotPaid, Step, Wait};
+use super::store::item_state;
+use crate::database::Tx;
+use crate::id::{BatchId, ItemId};
+use crate::money::Currency;
+use crate::paypal::payouts::ItemSeen;
+use rust_decimal::Decimal;
+use std::collections::{HashMap, HashSet};
+use time::OffsetDateTime;
+
+/// An item of ours as it stands.
+#[derive(Debug, Clone, PartialEq)]
+struct Known {
+    id: ItemId,
+    amount: Decimal,
+    currency: Currency,
+    state: ItemState,
+    paypal_item_id: Option<String>,
+    transaction_id: Option<String>,
+    fee: Option<(Decimal, String)>,
+    error: Option<(String, String)>,
+    time_processed: Option<OffsetDateTime>,
+    flagged: Option<String>,
+}
+
+/// Applies one page of facts. Items that are not ours are left alone: other tools may use the same account.
+pub(super) async fn apply(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen], now: OffsetDateTime) -> anyhow::Result<()> {
+    let mut known = load(tx, batch, seen).await?;
+    let mut transactions = HashSet::new();
+    let mut changes = Vec::new();
+    for fact in seen {
+        let Some(before) = known.remove(fact.sender_item_id.as_str()) else {
+            tracing::warn!(batch.id = %batch, "PayPal lists an item of batch {batch} that we did not send, or lists it twice");
+            continue;
+        };
+        let twice = fact.transaction_id.as_ref().is_some_and(|id| !transactions.insert(id));
+        let after = observe(&before, fact, twice);
+        if after != before {
+            changes.push((before, after));
+        }
+    }
+    write(tx, &changes, now).await?;
+    write_history(tx, batch, &changes, now).await?;
+    Ok(())
+}
+
+/// What one fact makes of an item. Anything that does not fit is flagged and changes no state.
+fn observe(before: &Known, fact: &ItemSeen, transaction_seen_twice: bool) -> Known {
+    let strange = |why: String| Known { flagged: Some(why), ..before.clone() };
+    if let Some((value, currency)) = &fact.amount
+        && (*value != before.amount || currency != before.currency.code())
+    {
+        return strange(format!("PayPal shows {currency} {value} for this item"));
+    }
+    if before.paypal_item_id.as_ref().is_some_and(|id| *id != fact.id.0) {
+        return strange(format!("PayPal now shows this item as {}", fact.id));
+    }
+    if transaction_seen_twice {
+        return strange("PayPal shows the same transaction for two items".into());
+    }
+    let state = match before.state.next(&fact.status) {
+        Step::Strange(why) => return strange(why),
+        Step::Stay => before.state,
+        Step::Move(state) => state,
+    };
+    Known {
+        state,
+        paypal_item_id: Some(fact.id.0.clone()),
+        transaction_id: fact.transaction_id.clone().or(before.transaction_id.clone()),
+        fee: fact.fee.clone().or(before.fee.clone()),
+        error: fact.error.clone(),
+        time_processed: fact.time_processed.or(before.time_processed),
+        flagged: None,
+        ..before.clone()
+    }
+}
+
+async fn load(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen]) -> anyhow::Result<HashMap<String, Known>> {
+    let merchant = tx.merchant();
+    let names: Vec<String> = seen.iter().map(|item| item.sender_item_id.clone()).collect();
+    let rows = sqlx::query!(
+        r#"
+        select
+            id as "id: ItemId", sender_item_id, amount, currency as "currency: Currency",
+            state, wait as "wait: Wait", not_paid as "not_paid: NotPaid",
+            paypal_item_id, transaction_id, fee, fee_currency, error_name, error_message, time_processed, flagged
+        from payout_items
+        where merchant_id = $1 and batch_id = $2 and sender_item_id = any($3)
+        for update
+        "#,
+        merchant.0,
+        batch.0,
+        &names
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let known = Known {
+                id: row.id,
+                amount: row.amount,
+                currency: row.currency,
+                state: item_state(row.id, &row.state, row.wait, row.not_paid)?,
+                paypal_item_id: row.paypal_item_id,
+                transaction_id: row.transaction_id,
+                fee: row.fee.zip(row.fee_currency),
+                error: row.error_name.zip(row.error_message),
+                time_processed: row.time_processed,
+                flagged: row.flagged,
+            };
+            Ok((row.sender_item_id, known))
+        })
+        .collect()
+}
+
+async fn write(tx: &mut Tx, changes: &[(Known, Known)], now: OffsetDateTime) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    let after = || changes.iter().map(|(_, after)| after);
+    let ids: Vec<_> = after().map(|item| item.id.0).collect();
+    let states: Vec<_> = after().map(|item| columns(item.state).0.to_owned()).collect();
+    let waits: Vec<_> = after().map(|item| columns(item.state).1).collect();
+    let reasons: Vec<_> = after().map(|item| columns(item.state).2).collect();
+    let paypal: Vec<_> = after().map(|item| item.paypal_item_id.clone()).collect();
+    let transactions: Vec<_> = after().map(|item| item.transaction_id.clone()).collect();
+    let fees: Vec<_> = after().map(|item| item.fee.as_ref().map(|(fee, _)| *fee)).collect();
+    let fee_currencies: Vec<_> = after().map(|item| item.fee.as_ref().map(|(_, currency)| currency.clone())).collect();
+    let errors: Vec<_> = after().map(|item| item.error.as_ref().map(|(name, _)| name.clone())).collect();
+    let messages: Vec<_> = after().map(|item| item.error.as_ref().map(|(_, message)| message.clone())).collect();
+    let times: Vec<_> = after().map(|item| item.time_processed).collect();
+    let flags: Vec<_> = after().map(|item| item.flagged.clone()).collect();
+    sqlx::query!(
+        r#"
+        update payout_items i
+        set state = n.state, wait = n.wait, not_paid = n.not_paid, paypal_item_id = n.paypal_item_id,
+            transaction_id = n.transaction_id, fee = n.fee, fee_currency = n.fee_currency, error_name = n.error_name,
+            error_message = n.error_message, time_processed = n.time_processed, flagged = n.flagged,
+            changed_at = case when (i.state, i.wait, i.not_paid) is distinct from (n.state, n.wait, n.not_paid) then $2 else i.changed_at end
+        from unnest(
+            $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::numeric[], $10::text[],
+            $11::text[], $12::text[], $13::timestamptz[], $14::text[]
+        ) as n (id, state, wait, not_paid, paypal_item_id, transaction_id, fee, fee_currency, error_name, error_message,
+                time_processed, flagged)
+        where i.merchant_id = $1 and i.id = n.id
+        "#,
+        merchant.0,
+        now,
+        &ids,
+        &states,
+        &waits as &[Option<Wait>],
+        &reasons as &[Option<NotPaid>],
+        &paypal as &[Option<String>],
+        &transactions as &[Option<String>],
+        &fees as &[Option<Decimal>],
+        &fee_currencies as &[Option<String>],
+        &errors as &[Option<String>],
+        &messages as &[Option<String>],
+        &times as &[Option<OffsetDateTime>],
+        &flags as &[Option<String>]
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+fn columns(state: ItemState) -> (&'static str, Option<Wait>, Option<NotPaid>) {
+    match state {
+        ItemState::Queued => ("queued", None, None),
+        ItemState::Open(wait) => ("open", Some(wait), None),
+        ItemState::Paid => ("paid", None, None),
+        ItemState::Unpaid(why) => ("unpaid", None, Some(why)),
+    }
+}
+
+/// One line for each item that moved, or whose flag is new.
+async fn write_history(
+    tx: &mut Tx,
+    batch: BatchId,
+    changes: &[(Known, Known)],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    let lines: Vec<_> = changes
+        .iter()
+        .filter(|(before, after)| {
+            before.state != after.state || (before.flagged != after.flagged && after.flagged.is_some())
+        })
+        .collect();
+    let ids: Vec<_> = lines.iter().map(|(_, after)| after.id.0).collect();
+    let was: Vec<_> = lines.iter().map(|(before, _)| before.state.to_string()).collect();
+    let became: Vec<_> =
+        lines.iter().map(|(_, after)| after.flagged.clone().unwrap_or_else(|| after.state.to_string())).collect();
+    let evidence: Vec<_> = lines
+        .iter()
+        .map(|(_, after)| {
+            serde_json::json!({
+                "transaction_id": after.transaction_id,
+                "error": after.error.as_ref().map(|(name, _)| name),
+                "fee": after.fee.as_ref().map(|(fee, currency)| format!("{currency} {fee}")),
+            })
+            .to_string()
+        })
+        .collect();
+    sqlx::query!(
+        r#"
+        insert into payout_history (merchant_id, batch_id, item_id, at, source, was, became, evidence)
+        select $1, $2, n.item_id, $3, 'read', n.was, n.became, n.evidence
+        from unnest($4::uuid[], $5::text[], $6::text[], $7::text[]) as n (item_id, was, became, evidence)
+        "#,
+        merchant.0,
+        batch.0,
+        now,
+        &ids,
+        &was,
+        &became,
+        &evidence
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The items that a denied or cancelled batch does not list: PayPal processed nothing of it.
+pub(super) async fn unpay_unlisted(tx: &mut Tx, batch: BatchId, why: &str, now: OffsetDateTime) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    sqlx::query!(
+        r#"
+        with unpaid as (
+            update payout_items
+            set state = 'unpaid', not_paid = $3, changed_at = $4
+            where merchant_id = $1 and batch_id = $2 and state = 'queued' and flagged is null
+            returning id
+        )
+        insert into payout_history (merchant_id, batch_id, item_id, at, source, was, became)
+        select $1, $2, id, $4, 'read', 'QUEUED', upper(replace($3, '_', ' '))
+        from unpaid
+        "#,
+        merchant.0,
+        batch.0,
+        why,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! Steps 5 and 6: read a batch from PayPal page by page, and apply what was read.
+//!
+//! Applying is repeatable: a fact that is known already changes nothing. One short transaction a page, each only while
+//! the claim's fence still stands.
+
+use super::adopt::is_last;
+use super::batch::{read_after, watch_next};
+use super::claim::{self, ClaimedReading, Lease, holding};
+use super::facts;
+use super::store::{Source, release, tell};
+use super::submit::crash_point;
+use crate::app::App;
+use crate::connection;
+use crate::database::Tx;
+use crate::paypal::ReadError;
+use crate::paypal::payouts::{BatchPage, BatchStatus};
+use anyhow::ensure;
+use time::{Duration, OffsetDateTime};
+
+/// Pages read of one batch at most; 15,000 items take 15.
+const MAX_PAGES: usize = 1000;
+
+/// Claims one batch, reads it and applies what PayPal says. False when nothing was due.
+pub async fn next(app: &App) -> anyhow::Result<bool> {
+    let Some(claimed) = claim::to_read(app).await? else { return Ok(false) };
+    let lease = claimed.lease;
+    match holding(app, lease, read(app, &claimed)).await? {
+        Ok(status) => settle(app, &claimed, &status).await?,
+        Err(error) => put_off(app, &claimed, &error).await?,
+    }
+    app.wake.notify_waiters();
+    Ok(true)
+}
+
+/// All pages, each applied as it comes. The batch's own status is that of the first page.
+async fn read(app: &App, claimed: &ClaimedReading) -> anyhow::Result<Result<BatchStatus, ReadError>> {
+    let lease = claimed.lease;
+    let mut tx = app.database.merchant(lease.merchant).await?;
+    let credentials = connection::credentials(&mut tx, &app.vault, lease.connection).await?;
+    drop(tx);
+    let Some(credentials) = credentials else { return Ok(Err(ReadError::Refused("the connection is gone".into()))) };
+    let mut status = None;
+    for number in 1..=MAX_PAGES {
+        let page = match app.paypal.show_batch(&credentials, &claimed.paypal, number).await {
+            Ok(page) => page,
+            Err(error) => return Ok(Err(error)),
+        };
+        apply(app, lease, &page).await?;
+        crash_point("mid_page");
+        let last = is_last(&page, number);
+        status.get_or_insert(page.status);
+        if last {
+            break;
+        }
+    }
+    Ok(Ok(status.expect("at least one page was read")))
+}
+
+async fn apply(app: &App, lease: Lease, page: &BatchPage) -> anyhow::Result<()> {
+    let mut tx = app.database.merchant(lease.merchant).await?;
+    ensure_held(&mut tx, lease).await?;
+    facts::apply(&mut tx, lease.batch, &page.items, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn ensure_held(tx: &mut Tx, lease: Lease) -> anyhow::Result<()> {
+    let merchant = tx.merchant();
+    let held = sqlx::query_scalar!(
+        "select 1 as one from payout_batches where merchant_id = $1 and id = $2 and fence = $3 for update",
+        merchant.0,
+        lease.batch.0,
+        lease.fence
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    ensure!(held.is_some(), "the lease on batch {} was lost while it was being read", lease.batch);
+    Ok(())
+}
+
+/// After the last page: what the batch's own status means for its items, what is due again, and when to look next.
+async fn settle(app: &App, claimed: &ClaimedReading, status: &BatchStatus) -> anyhow::Result<()> {
+    let (lease, now) = (claimed.lease, app.clock.now());
+    let mut tx = app.database.merchant(lease.merchant).await?;
+    ensure_held(&mut tx, lease).await?;
+    if let Some(why) = not_processed(status) {
+        facts::unpay_unlisted(&mut tx, lease.batch, why, now).await?;
+    }
+    if status.is_final() {
+        release(&mut tx, lease.batch, now).await?;
+    }
+    let merchant = tx.merchant();
+    let row = sqlx::query!(
+        r#"
+        select
+            b.paypal_status,
+            b.settled_at,
+            count(*) filter (where i.state = 'queued') as "queued!",
+            count(*) filter (where i.state = 'open') as "open!",
+            count(*) filter (where i.state = 'paid') as "paid!"
+        from payout_batches b
+        join payout_items i on i.merchant_id = b.merchant_id and i.batch_id = b.id
+        where b.merchant_id = $1 and b.id = $2
+        group by b.merchant_id, b.id
+        "#,
+        merchant.0,
+        lease.batch.0
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    // An item that a finished batch does not list is still expected: the batch stays in flight.
+    let settled_at = row.settled_at.or((status.is_final() && row.queued == 0).then_some(now));
+    let next = match settled_at {
+        None => Some(now + read_after(claimed.polls)),
+        Some(settled) => watch_next(settled, now, row.open > 0, row.paid > 0),
+    };
+    write_look(&mut tx, lease, status, settled_at, next, now).await?;
+    if row.paypal_status.as_deref() != Some(status.word()) {
+        tell(&mut tx, lease.batch, Source::Read, &format!("PayPal: {}", status.word()), None, now).await?;
+    }
+    if next.is_none() {
+        tell(&mut tx, lease.batch, Source::Read, "closed", None, now).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Of a denied or cancelled batch nothing was processed.
+fn not_processed(status: &BatchStatus) -> Option<&'static str> {
+    match status {
+        BatchStatus::Denied => Some("batch_denied"),
+        BatchStatus::Canceled => Some("batch_canceled"),
+        BatchStatus::Pending | BatchStatus::Processing | BatchStatus::Success | BatchStatus::Other(_) => None,
+    }
+}
+
+async fn write_look(
+    tx: &mut Tx,
+    lease: Lease,
+    status: &BatchStatus,
+    settled_at: Option<OffsetDateTime>,
+    next: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    sqlx::query!(
+        r#"
+        update payout_batches
+        set paypal_status = $4,
+            settled_at = $5,
+            look_at = $6,
+            state = case when $6::timestamptz is null then 'closed' else state end,
+            changed_at = case when paypal_status is distinct from $4 or $6::timestamptz is null then $7 else changed_at end,
+            trouble = null,
+            owner = null
+        where merchant_id = $1 and id = $2 and fence = $3 and state = 'accepted'
+        "#,
+        merchant.0,
+        lease.batch.0,
+        lease.fence,
+        status.word(),
+        settled_at,
+        next,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Nothing could be read: nothing changes but the time of the next look.
+async fn put_off(app: &App, claimed: &ClaimedReading, error: &ReadError) -> anyhow::Result<()> {
+    let (lease, now) = (claimed.lease, app.clock.now());
+    let wait = match error {
+        ReadError::TooMany => Duration::minutes(1),
+        ReadError::Refused(_) => Duration::minutes(15),
+        ReadError::NotFound | ReadError::Failed(_) => read_after(claimed.polls).max(Duration::seconds(5)),
+    };
+    tracing::warn!(batch.id = %lease.batch, %error, "batch {} could not be read", lease.batch);
+    let mut tx = app.database.merchant(lease.merchant).await?;
+    let merchant = tx.merchant();
+    sqlx::query!(
+        r#"
+        update payout_batches
+        set look_at = $4, trouble = $5, owner = null
+        where merchant_id = $1 and id = $2 and fence = $3 and state = 'accepted'
+        "#,
+        merchant.0,
+        lease.batch.0,
+        lease.fence,
+        now + wait,
+        error.to_string()
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,424 @@
+//! What a person ticked, frozen as single commissions when they go to the review. The only way into a draft.
+
+use super::store::fetch_lines;
+use crate::audit::Actor;
+use crate::database::Tx;
+use crate::id::{AffiliateId, BatchId, CommissionId, RequestId};
+use crate::money::{Currency, Money};
+use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
+use sqlx::{Postgres, QueryBuilder};
+use time::{Date, OffsetDateTime};
+
+/// Which rows of the due page are meant.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Filter {
+    /// Part of a name, e-mail or code.
+    pub search: String,
+    /// Only rows of this currency.
+    pub currency: Option<Currency>,
+    /// Only rows of at least this much, in the row's own currency.
+    pub minimum: Option<Decimal>,
+}
+
+impl Filter {
+    /// Narrows a query over `owed o join affiliates a`; the minimum is a matter of its sums.
+    pub fn push(&self, query: &mut QueryBuilder<Postgres>) {
+        if let Some(currency) = self.currency {
+            query.push(" and o.currency = ").push_bind(currency);
+        }
+        if !self.search.is_empty() {
+            let like = format!("%{}%", escape_like(&self.search.to_lowercase()));
+            query.push(" and (a.sort_name like ").push_bind(like.clone());
+            query.push(" or lower(a.email) like ").push_bind(like.clone());
+            query.push(" or lower(a.paypal_email) like ").push_bind(like.clone());
+            query.push(" or lower(a.code) like ").push_bind(like).push(")");
+        }
+    }
+}
+
+/// A text in which `%`, `_` and `\` stand for themselves in a `like` pattern.
+pub fn escape_like(text: &str) -> String {
+    text.chars().flat_map(|c| matches!(c, '\\' | '%' | '_').then_some('\\').into_iter().chain([c])).collect()
+}
+
+/// One affiliate in one currency: a row of the due page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DueRow {
+    /// Whose.
+    pub affiliate: AffiliateId,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// What was ticked.
+#[derive(Debug, Clone)]
+pub enum Ticked {
+    /// These rows whole, and these single commissions.
+    These {
+        /// Whole rows.
+        rows: Vec<DueRow>,
+        /// Single commissions.
+        commissions: Vec<CommissionId>,
+    },
+    /// Everything that matches, but for these rows.
+    AllBut {
+        /// What the list was narrowed to.
+        filter: Filter,
+        /// Rows that were unticked.
+        except: Vec<DueRow>,
+        /// Leave out affiliates whom PayPal cannot pay.
+        payable_only: bool,
+    },
+}
+
+/// Freezes what was ticked. Nothing if nothing is due of it.
+pub async fn select(tx: &mut Tx, actor: &Actor, through: Date, ticked: &Ticked) -> sqlx::Result<Option<RequestId>> {
+    let id = insert_selection(tx, actor, through, None).await?;
+    let merchant = tx.merchant();
+    let mut query = QueryBuilder::new(
+        "insert into selected_commissions (merchant_id, selection_id, affiliate_id, currency, commission_id, amount) ",
+    );
+    query.push("select o.merchant_id, ").push_bind(id.0);
+    query.push(", o.affiliate_id, o.currency, o.commission_id, o.amount from owed o ");
+    query.push("join affiliates a on a.merchant_id = o.merchant_id and a.id = o.affiliate_id ");
+    match ticked {
+        Ticked::These { rows, commissions } => {
+            let (affiliates, currencies) = columns(rows);
+            let commissions: Vec<uuid::Uuid> = commissions.iter().map(|id| id.0).collect();
+            query.push("where o.merchant_id = ").push_bind(merchant.0);
+            query.push(" and o.due_on <= ").push_bind(through);
+            query.push(" and a.status = 'active' and (o.commission_id = any(").push_bind(commissions);
+            query.push(") or (o.affiliate_id, o.currency) in (select * from unnest(").push_bind(affiliates);
+            query.push("::uuid[], ").push_bind(currencies).push("::text[])))");
+        }
+        Ticked::AllBut { filter, except, payable_only } => {
+            let (affiliates, currencies) = columns(except);
+            if let Some(minimum) = filter.minimum {
+                query.push("join (select affiliate_id, currency from owed where merchant_id = ").push_bind(merchant.0);
+                query.push(" and due_on <= ").push_bind(through);
+                query.push(" group by affiliate_id, currency having sum(amount) >= ").push_bind(minimum);
+                query.push(") enough on enough.affiliate_id = o.affiliate_id and enough.currency = o.currency ");
+            }
+            query.push("where o.merchant_id = ").push_bind(merchant.0);
+            query.push(" and o.due_on <= ").push_bind(through).push(" and a.status = 'active'");
+            if *payable_only {
+                query.push(" and a.receiver_problem is null and a.receiver_refused is null");
+            }
+            if !except.is_empty() {
+                query.push(" and (o.affiliate_id, o.currency) not in (select * from unnest(").push_bind(affiliates);
+                query.push("::uuid[], ").push_bind(currencies).push("::text[]))");
+            }
+            filter.push(&mut query);
+        }
+    }
+    let frozen = query.build().execute(&mut **tx).await?.rows_affected();
+    Ok((frozen > 0).then_some(id))
+}
+
+/// Freezes what a finished batch left unpaid and is due again: the rest, as a new payment. Affiliates whose address
+/// PayPal refused are left out until it changes.
+pub async fn select_unpaid(
+    tx: &mut Tx,
+    actor: &Actor,
+    batch: BatchId,
+    through: Date,
+) -> sqlx::Result<Option<RequestId>> {
+    let id = insert_selection(tx, actor, through, Some(batch)).await?;
+    let merchant = tx.merchant();
+    let frozen = sqlx::query!(
+        r#"
+        insert into selected_commissions (merchant_id, selection_id, affiliate_id, currency, commission_id, amount)
+        select o.merchant_id, $3, o.affiliate_id, o.currency, o.commission_id, o.amount
+        from payout_items i
+        join allocations l on l.merchant_id = i.merchant_id and l.item_id = i.id
+        join owed o on o.merchant_id = l.merchant_id and o.commission_id = l.commission_id
+        join affiliates a on a.merchant_id = i.merchant_id and a.id = i.affiliate_id
+        where i.merchant_id = $1
+            and i.batch_id = $2
+            and i.state = 'unpaid'
+            and a.status = 'active'
+            and a.receiver_problem is null
+            and a.receiver_refused is null
+        "#,
+        merchant.0,
+        batch.0,
+        id.0
+    )
+    .execute(&mut **tx)
+    .await?
+    .rows_affected();
+    Ok((frozen > 0).then_some(id))
+}
+
+async fn insert_selection(
+    tx: &mut Tx,
+    actor: &Actor,
+    through: Date,
+    retry_of: Option<BatchId>,
+) -> sqlx::Result<RequestId> {
+    let merchant = tx.merchant();
+    let id = RequestId::new();
+    sqlx::query!(
+        r#"
+        insert into selections (merchant_id, id, person_id, created_at, updated_at, through, retry_of)
+        values ($1, $2, $3, $4, $4, $5, $6)
+        "#,
+        merchant.0,
+        id.0,
+        actor.person.map(|person| person.0),
+        actor.at,
+        through,
+        retry_of.map(|batch| batch.0)
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(id)
+}
+
+fn columns(rows: &[DueRow]) -> (Vec<uuid::Uuid>, Vec<String>) {
+    rows.iter().map(|row| (row.affiliate.0, row.currency.code().to_owned())).unzip()
+}
+
+/// A selection as the review shows it.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// Its id, and that of the payment it becomes.
+    pub id: RequestId,
+    /// Through which date commissions were selected.
+    pub through: Date,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// The batch whose unpaid rest it is.
+    pub retry_of: Option<BatchId>,
+    /// Subject of PayPal's mail to the recipients.
+    pub subject: String,
+    /// Message in that mail.
+    pub message: String,
+    /// What is still owed of it, by currency and affiliate.
+    pub lines: Vec<Line>,
+    /// What was selected and is not owed any more.
+    pub gone: Vec<Gone>,
+}
+
+/// One payment of the selection: an affiliate in one currency.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Whom.
+    pub affiliate: AffiliateId,
+    /// How people know them.
+    pub name: String,
+    /// Where the money goes.
+    pub receiver: Option<String>,
+    /// Why it cannot go there: a word of `affiliates.receiver_problem`, "refused" or "archived".
+    pub problem: Option<String>,
+    /// When the address last changed.
+    pub receiver_changed_at: Option<OffsetDateTime>,
+    /// How many commissions.
+    pub commissions: i64,
+    /// How much.
+    pub amount: Money,
+}
+
+/// Commissions that were selected and cannot be paid any more.
+#[derive(Debug, Clone)]
+pub struct Gone {
+    /// Whose.
+    pub name: String,
+    /// How many of that affiliate.
+    pub commissions: i64,
+    /// How much.
+    pub amount: Money,
+    /// The batch that took them, if one did; else they were cancelled.
+    pub batch: Option<i64>,
+}
+
+impl Selection {
+    /// What the reader of the review saw, in one value. Paying is asked with it, and refused when it is not what
+    /// would be paid by then.
+    pub fn seen(&self) -> [u8; 32] {
+        seen(&self.lines, &self.subject, &self.message)
+    }
+
+    /// Sums per currency: affiliates, commissions, amount.
+    pub fn totals(&self) -> Vec<(i64, i64, Money)> {
+        Currency::ALL
+            .iter()
+            .filter_map(|currency| {
+                let lines = || self.lines.iter().filter(|line| line.amount.currency() == *currency);
+                let amount = Money::sum(lines().map(|line| line.amount))?;
+                let affiliates = i64::try_from(lines().count()).expect("counts are small");
+                Some((affiliates, lines().map(|line| line.commissions).sum(), amount))
+            })
+            .collect()
+    }
+}
+
+/// See [`Selection::seen`]. The lines come in the order of currency and affiliate.
+pub(super) fn seen(lines: &[Line], subject: &str, message: &str) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    digest.update(format!("{}\0{subject}\0{message}\0", lines.len()));
+    for line in lines {
+        let receiver = line.receiver.as_deref().unwrap_or_default();
+        digest.update(format!("{} {} {} {receiver}\0", line.affiliate, line.commissions, line.amount));
+    }
+    digest.finalize().into()
+}
+
+/// Loads a selection with what has changed since it was made.
+pub async fn load(tx: &mut Tx, id: RequestId) -> anyhow::Result<Option<Selection>> {
+    let merchant = tx.merchant();
+    let Some(row) = sqlx::query!(
+        r#"
+        select through, created_at, retry_of as "retry_of: BatchId", subject, message
+        from selections
+        where merchant_id = $1 and id = $2
+        "#,
+        merchant.0,
+        id.0
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Selection {
+        id,
+        through: row.through,
+        created_at: row.created_at,
+        retry_of: row.retry_of,
+        subject: row.subject,
+        message: row.message,
+        lines: fetch_lines(tx, id).await?,
+        gone: gone(tx, id).await?,
+    }))
+}
+
+async fn gone(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec<Gone>> {
+    let merchant = tx.merchant();
+    let rows = sqlx::query!(
+        r#"
+        select
+            coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as "name!",
+            s.currency as "currency: Currency",
+            count(*) as "commissions!",
+            sum(s.amount) as "amount!",
+            b.number as "batch?"
+        from selected_commissions s
+        join affiliates a on a.merchant_id = s.merchant_id and a.id = s.affiliate_id
+        left join allocations l
+            on l.merchant_id = s.merchant_id and l.commission_id = s.commission_id and l.released_at is null
+        left join payout_items i on i.merchant_id = l.merchant_id and i.id = l.item_id
+        left join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_id
+        where s.merchant_id = $1
+            and s.selection_id = $2
+            and not exists (
+                select from owed o
+                where o.merchant_id = s.merchant_id and o.commission_id = s.commission_id
+            )
+        group by 1, a.id, s.currency, b.number
+        order by 1, s.currency
+        limit 200
+        "#,
+        merchant.0,
+        id.0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Gone {
+                name: row.name,
+                commissions: row.commissions,
+                amount: Money::new(row.amount, row.currency)?,
+                batch: row.batch,
+            })
+        })
+        .collect()
+}
+
+/// Keeps the message that goes to the recipients.
+pub async fn set_message(
+    tx: &mut Tx,
+    id: RequestId,
+    subject: &str,
+    message: &str,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    sqlx::query!(
+        "update selections set subject = $3, message = $4, updated_at = $5 where merchant_id = $1 and id = $2",
+        merchant.0,
+        id.0,
+        subject,
+        message,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes rows out of a selection; they stay due.
+pub async fn remove(tx: &mut Tx, id: RequestId, rows: &[DueRow]) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    let (affiliates, currencies) = columns(rows);
+    sqlx::query!(
+        r#"
+        delete from selected_commissions
+        where merchant_id = $1
+            and selection_id = $2
+            and (affiliate_id, currency) in (select * from unnest($3::uuid[], $4::text[]))
+        "#,
+        merchant.0,
+        id.0,
+        &affiliates,
+        &currencies
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes out whatever PayPal could not be asked to pay: affiliates without a usable address, and what is not owed any
+/// more.
+pub async fn remove_unpayable(tx: &mut Tx, id: RequestId) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    sqlx::query!(
+        r#"
+        delete from selected_commissions s
+        using affiliates a
+        where s.merchant_id = $1
+            and s.selection_id = $2
+            and a.merchant_id = s.merchant_id
+            and a.id = s.affiliate_id
+            and (a.status <> 'active' or a.receiver_problem is not null or a.receiver_refused is not null)
+        "#,
+        merchant.0,
+        id.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    forget_gone(tx, id).await
+}
+
+/// Drops what is not owed any more: the reader has been told.
+pub async fn forget_gone(tx: &mut Tx, id: RequestId) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    sqlx::query!(
+        r#"
+        delete from selected_commissions s
+        where s.merchant_id = $1
+            and s.selection_id = $2
+            and not exists (
+                select from owed o
+                where o.merchant_id = s.merchant_id and o.commission_id = s.commission_id
+            )
+        "#,
+        merchant.0,
+        id.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! SQL that several steps share.
+
+use super::item::{ItemState, NotPaid, Wait};
+use super::selection::Line;
+use crate::database::Tx;
+use crate::id::{AffiliateId, BatchId, ItemId, PersonId, RequestId};
+use crate::money::{Currency, Money};
+use anyhow::{Context, bail};
+use time::OffsetDateTime;
+
+/// What is still owed of a selection, one line per currency and affiliate, in that order.
+pub(super) async fn fetch_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec<Line>> {
+    let merchant = tx.merchant();
+    let rows = sqlx::query_as!(
+        LineRow,
+        r#"
+        with wanted as (
+            select o.affiliate_id, o.currency, count(*) as commissions, sum(o.amount) as amount
+            from selected_commissions s
+            join owed o on o.merchant_id = s.merchant_id and o.commission_id = s.commission_id
+            where s.merchant_id = $1 and s.selection_id = $2
+            group by o.affiliate_id, o.currency
+        )
+        select
+            w.affiliate_id as "affiliate!: AffiliateId",
+            coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as "name!",
+            a.receiver,
+            case
+                when a.status <> 'active' then 'archived'
+                when a.receiver_refused is not null then 'refused'
+                else a.receiver_problem
+            end as problem,
+            a.receiver_changed_at,
+            w.currency as "currency!: Currency",
+            w.commissions as "commissions!",
+            w.amount as "amount!"
+        from wanted w
+        join affiliates a on a.merchant_id = $1 and a.id = w.affiliate_id
+        order by w.currency, w.affiliate_id
+        "#,
+        merchant.0,
+        id.0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter().map(Line::try_from).collect()
+}
+
+/// Takes the selected commissions out of what is owed, all that are still there, and says what they come to. The
+/// deletion is the lock: of two drafts that want one commission, the second finds it gone.
+pub(super) async fn take_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec<Line>> {
+    let merchant = tx.merchant();
+    let rows = sqlx::query_as!(
+        LineRow,
+        r#"
+        with taken as (
+            delete from owed o
+            using selected_commissions s
+            where s.merchant_id = $1
+                and s.selection_id = $2
+                and o.merchant_id = $1
+                and o.commission_id = s.commission_id
+            returning o.affiliate_id, o.currency, o.amount
+        ),
+        wanted as (
+            select affiliate_id, currency, count(*) as commissions, sum(amount) as amount
+            from taken
+            group by affiliate_id, currency
+        )
+        select
+            w.affiliate_id as "affiliate!: AffiliateId",
+            coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as "name!",
+            a.receiver,
+            case
+                when a.status <> 'active' then 'archived'
+                when a.receiver_refused is not null then 'refused'
+                else a.receiver_problem
+            end as problem,
+            a.receiver_changed_at,
+            w.currency as "currency!: Currency",
+            w.commissions as "commissions!",
+            w.amount as "amount!"
+        from wanted w
+        join affiliates a on a.merchant_id = $1 and a.id = w.affiliate_id
+        order by w.currency, w.affiliate_id
+        "#,
+        merchant.0,
+        id.0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter().map(Line::try_from).collect()
+}
+
+struct LineRow {
+    affiliate: AffiliateId,
+    name: String,
+    receiver: Option<String>,
+    problem: Option<String>,
+    receiver_changed_at: Option<OffsetDateTime>,
+    currency: Currency,
+    commissions: i64,
+    amount: rust_decimal::Decimal,
+}
+
+impl TryFrom<LineRow> for Line {
+    type Error = anyhow::Error;
+    fn try_from(row: LineRow) -> anyhow::Result<Self> {
+        let amount = Money::new(row.amount, row.currency)
+            .with_context(|| format!("what is owed to affiliate {} is not payable", row.affiliate))?;
+        Ok(Self {
+            affiliate: row.affiliate,
+            name: row.name,
+            receiver: row.receiver,
+            problem: row.problem,
+            receiver_changed_at: row.receiver_changed_at,
+            commissions: row.commissions,
+            amount,
+        })
+    }
+}
+
+/// An item's state from its columns.
+pub(super) fn item_state(
+    id: ItemId,
+    state: &str,
+    wait: Option<Wait>,
+    not_paid: Option<NotPaid>,
+) -> anyhow::Result<ItemState> {
+    Ok(match (state, wait, not_paid) {
+        ("queued", None, None) => ItemState::Queued,
+        ("open", Some(wait), None) => ItemState::Open(wait),
+        ("paid", None, None) => ItemState::Paid,
+        ("unpaid", None, Some(why)) => ItemState::Unpaid(why),
+        _ => bail!("payout item {id} is in an impossible state: {state} {wait:?} {not_paid:?}"),
+    })
+}
+
+/// Gives back what a batch's unpaid items took: the allocations end and the commissions are owed again. Only for
+/// reasons that release, and only once the batch itself is finished; callers see to both.
+pub(super) async fn release(tx: &mut Tx, batch: BatchId, now: OffsetDateTime) -> sqlx::Result<u64> {
+    let merchant = tx.merchant();
+    let released = sqlx::query!(
+        r#"
+        with released as (
+            update allocations l
+            set released_at = $3
+            from payout_items i
+            where i.merchant_id = $1
+                and i.batch_id = $2
+                and i.state = 'unpaid'
+                and i.not_paid not in ('blocked', 'refunded', 'reversed')
+                and l.merchant_id = i.merchant_id
+                and l.item_id = i.id
+                and l.released_at is null
+            returning l.merchant_id, l.commission_id
+        )
+        insert into owed (merchant_id, commission_id, affiliate_id, currency, due_on, amount)
+        select c.merchant_id, c.id, c.affiliate_id, c.currency, c.due_on, c.amount
+        from released r
+        join commissions c on c.merchant_id = r.merchant_id and c.id = r.commission_id
+        "#,
+        merchant.0,
+        batch.0,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(released.rows_affected())
+}
+
+/// Where a history line comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source {
+    /// A person's click.
+    Person(PersonId),
+    /// An attempt to send.
+    Send,
+    /// A reading of PayPal.
+    Read,
+}
+
+impl Source {
+    fn columns(self) -> (&'static str, Option<uuid::Uuid>) {
+        match self {
+            Self::Person(person) => ("person", Some(person.0)),
+            Self::Send => ("send", None),
+            Self::Read => ("read", None),
+        }
+    }
+}
+
+/// Adds a line to a batch's history.
+pub(super) async fn tell(
+    tx: &mut Tx,
+    batch: BatchId,
+    source: Source,
+    became: &str,
+    evidence: Option<&str>,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    let (source, person) = source.columns();
+    sqlx::query!(
+        r#"
+        insert into payout_history (merchant_id, batch_id, at, source, person_id, became, evidence)
+        values ($1, $2, $3, $4, $5, $6, $7)
+        "#,
+        merchant.0,
+        batch.0,
+        now,
+        source,
+        person,
+        became,
+        evidence
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! PayPal as typed functions. Knows nothing of affiliates, commissions or our database.
+//!
+//! The only hosts it ever talks to are the two constants below, or the simulator that the operator named. Links in
+//! PayPal's answers are never followed; only their last segment is read.
+
+pub mod answer;
+pub mod client;
+pub mod payouts;
+
+pub use answer::{Answer, NotYet, Refusal, Unknown};
+pub use client::{Client, ReadError, SignIn};
+
+use secrecy::SecretString;
+
+/// Where a connection's money lives; decides every address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, serde::Serialize, serde::Deserialize)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// Real money.
+    Live,
+    /// PayPal's sandbox: play money.
+    Sandbox,
+    /// A simulated PayPal that the operator runs: play money.
+    Simulator,
+}
+
+impl Environment {
+    /// PayPal's REST host. The simulator has no constant address.
+    pub fn host(self) -> Option<&'static str> {
+        match self {
+            Self::Live => Some("https://api-m.paypal.com"),
+            Self::Sandbox => Some("https://api-m.sandbox.paypal.com"),
+            Self::Simulator => None,
+        }
+    }
+
+    /// The word that people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Live => "Live",
+            Self::Sandbox => "Sandbox",
+            Self::Simulator => "Simulator",
+        }
+    }
+
+    /// The word that forms and the database use.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Sandbox => "sandbox",
+            Self::Simulator => "simulator",
+        }
+    }
+
+    /// From a form or the database.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Live, Self::Sandbox, Self::Simulator].into_iter().find(|environment| environment.code() == code)
+    }
+
+    /// Whether payments move real money.
+    pub fn is_real_money(self) -> bool {
+        match self {
+            Self::Live => true,
+            Self::Sandbox | Self::Simulator => false,
+        }
+    }
+}
+
+/// What PayPal knows a merchant's app by.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Decides the host.
+    pub environment: Environment,
+    /// "Client ID" of the REST app.
+    pub client_id: String,
+    /// "Secret" of the REST app.
+    pub secret: SecretString,
+}
+
+/// PayPal's id of a batch (`payout_batch_id`), at most 30 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, sqlx::Type, serde::Deserialize)]
+#[sqlx(transparent)]
+#[serde(transparent)]
+pub struct PayPalBatchId(pub String);
+
+/// PayPal's id of an item (`payout_item_id`), at most 32 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, sqlx::Type, serde::Deserialize)]
+#[sqlx(transparent)]
+#[serde(transparent)]
+pub struct PayPalItemId(pub String);
+
+impl std::fmt::Display for PayPalBatchId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::fmt::Display for PayPalItemId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,169 @@
+//! The simulator's own doors: for checks from outside, and for whoever wants to say what goes wrong next.
+
+use super::batch::{Batch, ItemState};
+use super::call::Call;
+use super::currency::exact;
+use super::journal::Entry;
+use super::reply::Reply;
+use super::state::State;
+use super::{help, view};
+use hyper::{Method, StatusCode};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use time::Duration;
+use time::format_description::well_known::Rfc3339;
+
+/// The clock may run ahead by this much, so that no sum of times overflows.
+const FURTHEST: Duration = Duration::days(365 * 100);
+
+/// Answers a call at one of the doors.
+pub fn answer(state: &State, call: &Call, door: &str) -> Reply {
+    let result = match (&call.method, door) {
+        (&Method::GET, "bank") => Ok(bank(state)),
+        (&Method::GET, "calls") => Ok(state.lock().0.calls.show()),
+        (&Method::GET, "clock") => Ok(clock(state)),
+        (&Method::POST, "clock") => set_clock(state, &call.body),
+        (&Method::GET, "faults") => Ok(state.lock().0.faults.show()),
+        (&Method::POST, "faults") => add_faults(state, &call.body),
+        (&Method::DELETE, "faults") => {
+            let (mut inner, _) = state.lock();
+            inner.faults.clear();
+            Ok(inner.faults.show())
+        }
+        (&Method::POST, door) if door.starts_with("items/") => move_item(state, &door["items/".len()..], &call.body),
+        (_, "bank" | "calls" | "clock" | "faults") => {
+            return refusal(StatusCode::METHOD_NOT_ALLOWED, &format!("no {} here", call.method));
+        }
+        _ => {
+            let doors = "bank, calls, clock, faults, items/{payout_item_id}";
+            return refusal(StatusCode::NOT_FOUND, &format!("the doors are /_simulator/ followed by {doors}"));
+        }
+    };
+    match result {
+        Ok(body) => Reply::json(StatusCode::OK, &body),
+        Err(why) => refusal(StatusCode::BAD_REQUEST, &why),
+    }
+}
+
+fn refusal(status: StatusCode, why: &str) -> Reply {
+    Reply::json(status, &json!({"error": why}))
+}
+
+fn bank(state: &State) -> Value {
+    let (inner, now) = state.lock();
+    let accounts: Vec<Value> = inner
+        .bank
+        .balances()
+        .iter()
+        .map(|(client_id, balances)| {
+            let shown: serde_json::Map<String, Value> =
+                balances.iter().map(|(code, sum)| ((*code).to_owned(), exact(*sum, code).into())).collect();
+            json!({"client_id": client_id, "balances": shown})
+        })
+        .collect();
+    let batches: Vec<Value> = inner.bank.batches().iter().map(batch).collect();
+    json!({"now": now.format(&Rfc3339).unwrap_or_default(), "accounts": accounts, "batches": batches})
+}
+
+fn batch(batch: &Batch) -> Value {
+    let items: Vec<Value> = batch
+        .items
+        .iter()
+        .map(|item| {
+            json!({
+                "payout_item_id": item.id,
+                "sender_item_id": item.payment.sender_item_id,
+                "receiver": item.payment.receiver,
+                "amount": exact(item.payment.value, &batch.currency),
+                "currency": batch.currency,
+                "state": item.state,
+                "error": item.error,
+                "money_moved": exact(if item.moved { item.payment.value } else { Decimal::ZERO }, &batch.currency),
+                "payments": u8::from(item.moved),
+                "transaction_id": item.transaction_id,
+                "fee": exact(item.fee, &batch.currency),
+            })
+        })
+        .collect();
+    json!({
+        "payout_batch_id": batch.id,
+        "client_id": batch.client_id,
+        "sender_batch_id": batch.header.sender_batch_id,
+        "batch_status": batch.status,
+        "currency": batch.currency,
+        "amount": exact(batch.amount, &batch.currency),
+        "time_created": view::time(batch.created),
+        "items": items,
+    })
+}
+
+fn clock(state: &State) -> Value {
+    let (_bank, now) = state.lock();
+    json!({
+        "now": now.format(&Rfc3339).unwrap_or_default(),
+        "offset_seconds": state.clock.offset().whole_seconds(),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetClock {
+    offset_seconds: Option<i64>,
+    advance_seconds: Option<i64>,
+}
+
+fn set_clock(state: &State, body: &[u8]) -> Result<Value, String> {
+    let forms = r#"send {"offset_seconds": N} for the whole offset or {"advance_seconds": N} to add to it"#;
+    let wanted: SetClock = serde_json::from_slice(body).map_err(|error| format!("{error}; {forms}"))?;
+    let (mut inner, _) = state.lock();
+    let before = state.clock.offset();
+    let after = match (wanted.offset_seconds, wanted.advance_seconds) {
+        (Some(seconds), None) => Duration::seconds(seconds),
+        (None, Some(seconds)) => before.checked_add(Duration::seconds(seconds)).unwrap_or(Duration::MAX),
+        _ => return Err(forms.to_owned()),
+    };
+    // Whole seconds are what a caller can say; the part of a second that is ahead of them stays.
+    let after = if after.whole_seconds() == before.whole_seconds() { before } else { after };
+    if after < before {
+        let seconds = before.whole_seconds();
+        return Err(format!("the clock never runs backwards; its offset is {seconds} seconds"));
+    }
+    if after > FURTHEST {
+        return Err("the clock runs ahead by at most a hundred years".to_owned());
+    }
+    inner.record(Entry::Clock { offset_seconds: after.whole_seconds() }).map_err(|error| format!("{error:#}"))?;
+    state.clock.set_offset(after);
+    drop(inner);
+    Ok(clock(state))
+}
+
+fn add_faults(state: &State, body: &[u8]) -> Result<Value, String> {
+    let (mut inner, _) = state.lock();
+    inner.faults.add(body).map_err(|why| format!("{why}\n\n{}", help::FAULTS))?;
+    Ok(inner.faults.show())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MoveItem {
+    to: ItemState,
+}
+
+fn move_item(state: &State, id: &str, body: &[u8]) -> Result<Value, String> {
+    let MoveItem { to } = serde_json::from_slice(body)
+        .map_err(|error| format!(r#"{error}; send {{"to": "RETURNED"}} or another state"#))?;
+    let (mut inner, now) = state.lock();
+    let (of, place) = inner.bank.item(id).ok_or("the bank has no such item")?;
+    let from = of.items[place].state;
+    if !of.is_finished() {
+        return Err("its batch is still being processed".to_owned());
+    }
+    if !from.can_become(to) {
+        return Err(format!("PayPal never moves an item from {} to {}", json!(from), json!(to)));
+    }
+    let entry = Entry::Move { at: now, payout_item_id: id.to_owned(), to };
+    inner.record(entry).map_err(|error| format!("{error:#}"))?;
+    let (of, place) = inner.bank.item(id).ok_or("the bank has no such item")?;
+    Ok(batch(of)["items"][place].clone())
+}

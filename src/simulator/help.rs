@@ -1,0 +1,81 @@
+//! The part of the program's help that people check against: addresses, test values, doors and fault rules.
+
+/// The forms of a fault rule.
+pub const FAULTS: &str = r#"FAULT RULES
+  POST /_simulator/faults takes a JSON list of rules and adds them to those at work (all of them, or none and 400).
+  GET shows the rules with "seen" (calls counted) and "fired" (calls struck); DELETE clears them. A rule is
+    {"call": "create", "nth": 1, "times": 1, "what": "cut_after"}
+  call   token, create, show_batch, show_item, cancel, or any (all five, counted together)
+  nth    which of these calls it strikes first, counted from the rule's creation; default 1
+  times  how many of them it strikes, one after the other; default 1
+  what   delay            carried out at once, answered after "ms" milliseconds
+         delay_before     carried out after "ms" milliseconds, also when the caller has hung up by then
+         status           not carried out; answered with "status" (400 to 599)
+         status_after     carried out; answered with "status" all the same
+                          both take "name" (of the error), "body" (instead of PayPal's envelope: JSON, or a string
+                          that is sent as HTML) and "retry_after" (seconds, a header)
+         cut_before       not carried out; the connection is reset without an answer
+         cut_after        carried out; the connection is reset without an answer
+         cut_body         carried out; the connection ends in the middle of the answer's body
+         garbage          carried out; the body is an HTML page        garbage_before      the same, not carried out
+         broken_json      carried out; the JSON ends too early         broken_json_before  the same, not carried out
+         empty            carried out; the body is {}                  empty_before        the same, not carried out
+         slow_body        carried out; the body dribbles in over "ms" milliseconds
+         rate_limit       not carried out; 429, with "retry_after" (seconds) or without
+         expire_tokens    every token given out so far becomes invalid, then the call is carried out (401)
+         duplicate_without_link  create only: a duplicate answer has no link to the first batch
+         denied           create only: the batch accepted by this call ends DENIED, its items with the error "name"
+                          (default INSUFFICIENT_FUNDS)
+         settle_after     create only: the batch accepted by this call takes "ms" milliseconds to be processed
+  Every rule counts every call it watches; of several that would strike one call, the oldest does."#;
+
+/// Everything else that is worth knowing, with the rules above.
+pub fn text() -> String {
+    format!("{ADDRESSES}\n\n{MAGIC}\n\n{DOORS}\n\n{FAULTS}")
+}
+
+const ADDRESSES: &str = r#"RECEIVERS
+  A batch is PENDING, then PROCESSING, then after --settle-after SUCCESS. What becomes of an item follows from the
+  part of its address before the @, ignoring case; the first word found counts:
+    denied-batch   the whole batch is DENIED (REFUSED_ACTION_DENIED), which frees its sender_batch_id
+    self-pay       FAILED, SELF_PAY_NOT_ALLOWED; so is the sender's own address, CLIENT_ID@business.example.com
+    unregistered   UNCLAIMED, RECEIVER_UNREGISTERED; RETURNED after 30 days (unclaimed: the same)
+    unconfirmed    UNCLAIMED, RECEIVER_UNCONFIRMED; RETURNED after 30 days
+    claims-later   UNCLAIMED, then SUCCESS after 2 days
+    onhold         ONHOLD, RECEIVER_ACCOUNT_LIMITATION; RETURNED after 30 days
+    failed         FAILED, RECEIVER_ACCOUNT_LOCKED; failed+risk_decline@... gives RISK_DECLINE, and so on
+    blocked        BLOCKED, REGULATORY_BLOCKED
+    locked         FAILED, RECEIVER_ACCOUNT_LOCKED
+    refunded       SUCCESS, then REFUNDED after 12 hours
+    reversed       SUCCESS, then REVERSED after 12 hours
+    returned       RETURNED at once
+    pending        stays PENDING, REGULATORY_PENDING
+  Every other address is paid. A PAYPAL_ID is paid when it is 13 capitals and digits, else it is FAILED,
+  RECEIVER_ACCOUNT_INVALID. Of items with one sender_item_id in one batch all but the first are FAILED, DUPLICATE_ITEM.
+  A batch of one item that is FAILED ends DENIED. A batch whose amount and fees (2 %) are above the balance in its
+  currency is DENIED, INSUFFICIENT_FUNDS. Accounts start with 100,000,000 in each of the 24 currencies."#;
+
+const MAGIC: &str = r#"TEST VALUES (PayPal's own)
+  Create, as the whole note of the first item: ERRPYO001 SENDER_RESTRICTED 403, 002 SENDER_EMAIL_UNCONFIRMED 403,
+    003 AUTHORIZATION_ERROR 403, 005 INSUFFICIENT_FUNDS 422, 006 INTERNAL_ERROR 500, 010 VALIDATION_ERROR 400,
+    011 REQUIRED_SCOPE_MISSING 403, 012 SENDER_LOCKED 403, 014 USER_BUSINESS_ERROR 400, 035 RATE_LIMIT_REACHED 429,
+    036 REQUEST_TIMEOUT_EXCEEDED 504, 037 SYNC_MODE_NOT_APPLICABLE 403, 038 NON_HOLDING_CURRENCY 400,
+    039 PREVIOUS_REQUEST_IN_PROGRESS 409, 040 CIP_NOT_VERIFIED 403; as sender_batch_id: ERRPYO013 VALIDATION_ERROR
+  Show batch, as its id: POSPYO002, ERRPYOB001 SUCCESS, 002 PENDING, 003 PROCESSING, 004 DENIED; ERRPYOB005 to 015 and
+    ERRPYO015 to 034 and 060: a batch whose one item has an error
+  Show item: POSPOI001; ERRPYO041 to 059 and 061, ERRPYOB016 to 026: an item with an error
+  Cancel: POSPOI002; ERRPOI001 INVALID_RESOURCE_ID 404, ERRPYO004 BATCH_NOT_COMPLETED, 007 ITEM_ALREADY_CANCELLED,
+    008 ITEM_CANCELLATION_FAILED, 009 ITEM_INCORRECT_STATUS, all 400"#;
+
+const DOORS: &str = r#"DOORS
+  GET  /_simulator/bank    every account with its balances; every batch and item with what became of its money:
+                           "money_moved" is what the receiver has or what is reserved for them (PENDING in processing,
+                           SUCCESS, UNCLAIMED, ONHOLD), else 0; "payments" is 1 or 0 accordingly; "fee" is what was
+                           charged. An account's opening balance is always its balance plus all money_moved and fees.
+  GET  /_simulator/calls   "counts" of each call, and "calls", the last 500 with time, status and fault
+  GET  /_simulator/clock   {"now": ..., "offset_seconds": N}; POST {"offset_seconds": N} sets the whole offset,
+                           {"advance_seconds": N} adds to it; never backwards
+  POST /_simulator/items/PAYOUT_ITEM_ID  {"to": "RETURNED"} moves an item of a finished batch where PayPal could
+  POST /_simulator/faults  see below
+  With --journal, batches, cancellations, moved items and the clock's offset are kept across restarts; tokens, fault
+  rules and the list of calls are not."#;

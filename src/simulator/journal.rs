@@ -1,0 +1,97 @@
+//! What people did, one JSON line each, so that a restarted simulator knows its bank again.
+
+use super::batch::ItemState;
+use super::request::Create;
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use time::OffsetDateTime;
+
+/// Something done to the bank from outside. What the clock alone brings about is not written down.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// A batch was accepted.
+    Batch {
+        /// When.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+        /// Of which app.
+        client_id: String,
+        /// Under which id.
+        payout_batch_id: String,
+        /// How long it takes.
+        settle_after_ms: u64,
+        /// Why it will be denied, when a fault rule said so.
+        denied: Option<String>,
+        /// What was asked for.
+        create: Create,
+    },
+    /// An unclaimed item was taken back.
+    Cancel {
+        /// When.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+        /// Which.
+        payout_item_id: String,
+    },
+    /// An item was moved through the simulator's own door.
+    Move {
+        /// When.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+        /// Which.
+        payout_item_id: String,
+        /// Where to.
+        to: ItemState,
+    },
+    /// The clock was moved.
+    Clock {
+        /// Its whole offset.
+        offset_seconds: i64,
+    },
+}
+
+/// The file behind the bank, or nothing.
+#[derive(Debug)]
+pub struct Journal(Option<File>);
+
+impl Journal {
+    /// A journal that forgets.
+    pub fn none() -> Journal {
+        Journal(None)
+    }
+
+    /// Opens a journal and reads what it holds. A last line that was cut off by a crash is dropped: its answer never
+    /// left.
+    pub fn open(path: &Path) -> anyhow::Result<(Journal, Vec<Entry>)> {
+        let describe = || format!("the simulator's journal {}", path.display());
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).with_context(describe)?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).with_context(describe)?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let mut entries = Vec::new();
+        for (number, line) in text[..whole].split(|byte| *byte == b'\n').enumerate() {
+            if !line.is_empty() {
+                let entry =
+                    serde_json::from_slice(line).with_context(|| format!("{}, line {}", describe(), number + 1))?;
+                entries.push(entry);
+            }
+        }
+        file.set_len(whole as u64).with_context(describe)?;
+        file.seek(SeekFrom::End(0)).with_context(describe)?;
+        Ok((Journal(Some(file)), entries))
+    }
+
+    /// Writes an entry down. It survives the end of this process as soon as this returns; the machine's own sudden end
+    /// it need not survive.
+    pub fn write(&mut self, entry: &Entry) -> anyhow::Result<()> {
+        let Some(file) = &mut self.0 else { return Ok(()) };
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        file.write_all(&line).context("the simulator's journal")
+    }
+}

@@ -1,0 +1,214 @@
+//! The four payouts calls, from PayPal's documents.
+
+use super::bank::WINDOW;
+use super::batch::{Batch, BatchStatus, ItemState, new_batch_id};
+use super::call::{Call, Name};
+use super::errors::Problem;
+use super::faults::{Rule, What};
+use super::journal::Entry;
+use super::oauth::Caller;
+use super::reply::Reply;
+use super::request::{self, MAX_ITEMS};
+use super::state::{Inner, State};
+use super::{magic, view};
+use hyper::StatusCode;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+/// Answers one of PayPal's calls. A rule may change what becomes of an accepted batch.
+pub fn answer(state: &State, call: &Call, name: Name, id: &str, rule: Option<&Rule>) -> Reply {
+    if call.too_long {
+        return Problem::too_large().reply();
+    }
+    // The body is read before the lock is taken: a large one takes a while.
+    let body = (name == Name::Create && call.is_json()).then(|| request::read(&call.body));
+    let (mut inner, now) = state.lock();
+    if name == Name::Token {
+        return inner.tokens.issue(&state.accounts, call, now);
+    }
+    let answer = inner.tokens.caller(call, now).and_then(|caller| {
+        if !caller.payouts {
+            let message = "Authorization failed due to insufficient permissions.";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "REQUIRED_SCOPE_MISSING", message));
+        }
+        match name {
+            Name::Token => Err(Problem::internal()),
+            Name::Create => create(state, &mut inner, now, &caller, call, body, rule),
+            Name::ShowBatch => show_batch(&inner, &caller, call, id),
+            Name::ShowItem => show_item(&inner, &caller, call, id),
+            Name::Cancel => cancel(&mut inner, now, &caller, call, id),
+        }
+    });
+    answer.unwrap_or_else(Problem::reply)
+}
+
+fn create(
+    state: &State,
+    inner: &mut Inner,
+    now: OffsetDateTime,
+    caller: &Caller,
+    call: &Call,
+    body: Option<Result<request::Create, Problem>>,
+    rule: Option<&Rule>,
+) -> Result<Reply, Problem> {
+    let create = body.ok_or_else(Problem::media_type)?;
+    if call.parameter("sync_mode").is_some_and(|mode| mode.eq_ignore_ascii_case("true")) {
+        let message = "Synchronous mode is not available";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "SYNC_MODE_NOT_APPLICABLE", message));
+    }
+    if call.header("paypal-request-id").is_some_and(|id| id.is_empty() || id.len() > 1000) {
+        let detail = json!({"field": "PayPal-Request-Id", "issue": "must have 1 to 1000 characters"});
+        return Err(Problem::validation(vec![detail]));
+    }
+    let create = create?;
+    if let Some(problem) = magic::refusal(&create) {
+        return Err(problem);
+    }
+    if !caller.approved {
+        let message = "Authorization error occurred";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "AUTHORIZATION_ERROR", message));
+    }
+    let what = rule.map(|rule| rule.what);
+    let sender_batch_id = create.header.sender_batch_id.as_deref();
+    if let Some(first) = sender_batch_id.and_then(|id| inner.bank.duplicate(&caller.client_id, id)) {
+        return Err(duplicate(first, &call.base, what != Some(What::DuplicateWithoutLink)));
+    }
+    let denied = (what == Some(What::Denied)).then(|| rule.and_then(|rule| rule.name.clone()));
+    let settle = (what == Some(What::SettleAfter)).then(|| rule.and_then(|rule| rule.ms)).flatten();
+    let settle = settle.unwrap_or_else(|| state.settle_after.as_millis().try_into().unwrap_or(u64::MAX));
+    let payout_batch_id = new_batch_id();
+    let entry = Entry::Batch {
+        at: now,
+        client_id: caller.client_id.clone(),
+        payout_batch_id: payout_batch_id.clone(),
+        settle_after_ms: settle.min(WINDOW.whole_milliseconds().try_into().unwrap_or(u64::MAX)),
+        denied: denied.map(|name| name.unwrap_or_else(|| "INSUFFICIENT_FUNDS".to_owned())),
+        create,
+    };
+    inner.record(entry).map_err(|error| {
+        tracing::error!("{error:#}");
+        Problem::internal()
+    })?;
+    let batch = inner.bank.batch(&payout_batch_id).ok_or_else(Problem::internal)?;
+    Ok(Reply::json(StatusCode::CREATED, &view::created(batch, &call.base)))
+}
+
+/// The answer that protects against a second payment: the link to the first batch sits in the detail, in a field that
+/// is called `link` and is a list.
+fn duplicate(first: &Batch, base: &str, linked: bool) -> Problem {
+    let mut detail = json!({
+        "field": "SENDER_BATCH_ID",
+        "location": "body",
+        "issue": "Batch with given sender_batch_id already exists",
+    });
+    if linked {
+        detail["link"] = json!([view::link(&view::batch_address(base, &first.id), "self", "GET")]);
+    }
+    Problem::new(StatusCode::BAD_REQUEST, "USER_BUSINESS_ERROR", "User business error.").with(vec![detail])
+}
+
+fn show_batch(inner: &Inner, caller: &Caller, call: &Call, id: &str) -> Result<Reply, Problem> {
+    let canned = magic::batch(id).transpose()?;
+    let batch = match &canned {
+        Some(batch) => batch,
+        None => inner
+            .bank
+            .batch(id)
+            .filter(|batch| batch.client_id == caller.client_id)
+            .ok_or_else(Problem::unknown_resource)?,
+    };
+    let page = number(call, "page", 1, 1)?;
+    let page_size = number(call, "page_size", 1000, 1)?;
+    let total_required = match call.parameter("total_required").as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(query_problem("total_required", "must be true or false")),
+    };
+    let fields = call.parameter("fields");
+    let with_items =
+        fields.as_ref().is_none_or(|fields| fields.split(',').any(|field| field.trim().starts_with("items")));
+    let shown = batch.items.iter().skip((page - 1) * page_size).take(if with_items { page_size } else { 0 });
+    let total_pages = batch.items.len().div_ceil(page_size);
+    let address = |page: usize| {
+        let total = if total_required { "&total_required=true" } else { "" };
+        format!("{}?page_size={page_size}&page={page}{total}", view::batch_address(&call.base, &batch.id))
+    };
+    let mut links = vec![view::link(&address(page), "self", "GET")];
+    if page < total_pages {
+        links.push(view::link(&address(page + 1), "next", "GET"));
+    }
+    let mut body = json!({
+        "batch_header": view::batch_header(batch),
+        "items": shown.map(|item| view::item(batch, item, &call.base)).collect::<Vec<Value>>(),
+        "links": links,
+    });
+    if total_required {
+        body["total_items"] = batch.items.len().into();
+        body["total_pages"] = total_pages.min(1000).into();
+    }
+    Ok(Reply::json(StatusCode::OK, &body))
+}
+
+/// A number from the query, up to the 1000 that the schema allows.
+fn number(call: &Call, name: &str, default: usize, least: usize) -> Result<usize, Problem> {
+    let Some(text) = call.parameter(name) else { return Ok(default) };
+    match text.parse() {
+        Ok(number) if (least..=1000).contains(&number) => Ok(number),
+        _ => Err(query_problem(name, &format!("must be a whole number from {least} to 1000"))),
+    }
+}
+
+fn query_problem(field: &str, issue: &str) -> Problem {
+    Problem::validation(vec![json!({"field": field, "location": "query", "issue": issue})])
+}
+
+fn show_item(inner: &Inner, caller: &Caller, call: &Call, id: &str) -> Result<Reply, Problem> {
+    if let Some(canned) = magic::item(id) {
+        let batch = canned?;
+        return Ok(Reply::json(StatusCode::OK, &view::item_alone(&batch, &batch.items[0], &call.base)));
+    }
+    let (batch, item) = own_item(inner, caller, id)?;
+    Ok(Reply::json(StatusCode::OK, &view::item_alone(batch, &batch.items[item], &call.base)))
+}
+
+fn own_item<'a>(inner: &'a Inner, caller: &Caller, id: &str) -> Result<(&'a Batch, usize), Problem> {
+    let own = |(batch, _): &(&Batch, usize)| batch.client_id == caller.client_id;
+    inner.bank.item(id).filter(own).ok_or_else(Problem::unknown_resource)
+}
+
+/// Takes back an unclaimed item. The call has no body of its own; one that is sent must be JSON.
+fn cancel(inner: &mut Inner, now: OffsetDateTime, caller: &Caller, call: &Call, id: &str) -> Result<Reply, Problem> {
+    if !call.body.is_empty() {
+        if !call.is_json() {
+            return Err(Problem::media_type());
+        }
+        serde_json::from_slice::<serde_json::Map<String, Value>>(&call.body)
+            .map_err(|error| Problem::malformed(&error.to_string()))?;
+    }
+    if let Some(batch) = magic::cancelled(id) {
+        return Ok(Reply::json(StatusCode::OK, &view::item_alone(&batch, &batch.items[0], &call.base)));
+    }
+    if let Some(problem) = magic::cancel_refusal(id) {
+        return Err(problem);
+    }
+    let (batch, place) = own_item(inner, caller, id)?;
+    let item = &batch.items[place];
+    let refuse = |name: &'static str, message: &'static str| Err(Problem::new(StatusCode::BAD_REQUEST, name, message));
+    if matches!(batch.status, BatchStatus::Pending | BatchStatus::Processing) {
+        return refuse("BATCH_NOT_COMPLETED", "The batch is still being processed");
+    }
+    if item.cancelled {
+        return refuse("ITEM_ALREADY_CANCELLED", "The item is already cancelled");
+    }
+    if item.state != ItemState::Unclaimed {
+        return refuse("ITEM_INCORRECT_STATUS", "Only unclaimed items can be cancelled");
+    }
+    inner.record(Entry::Cancel { at: now, payout_item_id: id.to_owned() }).map_err(|error| {
+        tracing::error!("{error:#}");
+        Problem::internal()
+    })?;
+    let (batch, place) = own_item(inner, caller, id)?;
+    Ok(Reply::json(StatusCode::OK, &view::item_alone(batch, &batch.items[place], &call.base)))
+}
+
+const _: () = assert!(MAX_ITEMS == 15_000, "total_items has this maximum in PayPal's schema");

@@ -1,0 +1,22 @@
+//! The affiliates: list, one affiliate, and the forms to add, edit and archive.
+
+mod edit;
+mod list;
+mod show;
+
+use super::routes::Routes;
+use crate::role::Role;
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .get(Role::Viewer, "/affiliates", list::index)
+        .get(Role::Viewer, "/affiliates.csv", list::export)
+        .get(Role::Preparer, "/affiliates/new", edit::new)
+        .post(Role::Preparer, "/affiliates", edit::create)
+        .get(Role::Viewer, "/affiliates/{id}", show::commissions)
+        .get(Role::Viewer, "/affiliates/{id}/payments", show::payments)
+        .get(Role::Preparer, "/affiliates/{id}/edit", edit::edit)
+        .post(Role::Preparer, "/affiliates/{id}", edit::update)
+        .post(Role::Preparer, "/affiliates/{id}/archival", edit::archive)
+        .post(Role::Preparer, "/affiliates/{id}/restoration", edit::restore)
+}

@@ -1,0 +1,177 @@
+//! One affiliate: what they are owed, what they were paid, and where it goes.
+
+use crate::affiliate::account::{self, Earned, Payment, Sums};
+use crate::affiliate::{self, Affiliate};
+use crate::app::App;
+use crate::id::{AffiliateId, CommissionId};
+use crate::money::{Currency, for_people};
+use crate::web::error::{Error, Result};
+use crate::web::page::{Frame, Section, page};
+use crate::web::when::{When, day, when};
+use crate::web::{Path, Query, Signed};
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use time::Date;
+
+/// Lines on one page.
+const PAGE: i64 = 50;
+
+/// What is above the tabs.
+struct Head {
+    affiliate: Affiliate,
+    added: When,
+    receiver_changed: Option<When>,
+    sums: Vec<Sums>,
+}
+
+impl Head {
+    /// The amounts of one kind that are not zero.
+    fn amounts(&self, of: impl Fn(&Sums) -> Decimal) -> Vec<(Currency, String)> {
+        let some = self.sums.iter().filter(|sums| !of(sums).is_zero());
+        some.map(|sums| (sums.currency, for_people(of(sums), sums.currency))).collect()
+    }
+
+    fn due(&self) -> Vec<(Currency, String)> {
+        self.amounts(|sums| sums.due)
+    }
+
+    fn upcoming(&self) -> Vec<(Currency, String)> {
+        self.amounts(|sums| sums.upcoming)
+    }
+
+    fn paying(&self) -> Vec<(Currency, String)> {
+        self.amounts(|sums| sums.paying)
+    }
+
+    fn needs_a_person(&self) -> Vec<(Currency, String)> {
+        self.amounts(|sums| sums.needs_a_person)
+    }
+
+    fn paid(&self) -> Vec<(Currency, String)> {
+        self.amounts(|sums| sums.paid)
+    }
+}
+
+async fn head(app: &App, signed: &Signed, id: AffiliateId) -> Result<Head> {
+    let mut tx = signed.tx(app).await?;
+    let affiliate = affiliate::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
+    let sums = account::sums(&mut tx, id, signed.today(app)).await?;
+    let added = when(affiliate.created_at, &signed.time_zone);
+    let receiver_changed = affiliate.receiver_changed_at.map(|at| when(at, &signed.time_zone));
+    Ok(Head { affiliate, added, receiver_changed, sums })
+}
+
+#[derive(Template)]
+#[template(path = "affiliates/commissions.html")]
+struct Commissions {
+    frame: Frame,
+    head: Head,
+    today: Date,
+    rows: Vec<Earned>,
+    later: String,
+    older: String,
+}
+
+impl Commissions {
+    /// Tone and word of a commission's standing.
+    fn standing(&self, earned: &Earned) -> (&'static str, &'static str) {
+        match earned.standing.as_str() {
+            "owed" if earned.due_on > self.today => ("quiet", "Upcoming"),
+            "owed" => ("info", "Due"),
+            "paying" => ("waiting", "Being paid"),
+            "unknown" => ("warning", "Not known yet"),
+            "needs_a_person" => ("bad", "Needs a person"),
+            "paid" => ("good", "Paid"),
+            "written_off" => ("quiet", "Written off"),
+            _ => ("quiet", "Cancelled"),
+        }
+    }
+
+    fn due_on(&self, earned: &Earned) -> String {
+        day(earned.due_on)
+    }
+
+    fn amount(&self, earned: &Earned) -> String {
+        for_people(earned.amount, earned.currency)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct From {
+    after: Option<CommissionId>,
+}
+
+pub(super) async fn commissions(
+    State(app): State<App>,
+    signed: Signed,
+    Path(id): Path<AffiliateId>,
+    Query(from): Query<From>,
+) -> Result<Response> {
+    let head = head(&app, &signed, id).await?;
+    let mut rows = account::commissions(&mut signed.tx(&app).await?, id, from.after, PAGE + 1).await?;
+    let size = usize::try_from(PAGE).expect("a page is small");
+    let more = rows.len() > size;
+    rows.truncate(size);
+    let older = rows.last().filter(|_| more).map(|last| format!("/affiliates/{id}?after={}", last.id));
+    let later = from.after.map(|_| format!("/affiliates/{id}"));
+    page(&Commissions {
+        frame: signed.frame(Section::Affiliates),
+        head,
+        today: signed.today(&app),
+        rows,
+        later: later.unwrap_or_default(),
+        older: older.unwrap_or_default(),
+    })
+}
+
+#[derive(Template)]
+#[template(path = "affiliates/payments.html")]
+struct Payments {
+    frame: Frame,
+    head: Head,
+    rows: Vec<Payment>,
+}
+
+impl Payments {
+    /// Tone and words of a payment's state.
+    fn state(&self, payment: &Payment) -> (&'static str, &'static str) {
+        match (payment.state.as_str(), payment.wait.as_deref(), payment.not_paid.as_deref()) {
+            ("paid", ..) => ("good", "Paid"),
+            ("queued", ..) => ("waiting", "On its way to PayPal"),
+            ("open", Some("unclaimed"), _) => ("warning", "Not accepted yet"),
+            ("open", Some("on_hold"), _) => ("warning", "PayPal reviews it"),
+            ("open", ..) => ("waiting", "PayPal works on it"),
+            (_, _, Some("returned")) => ("bad", "Came back"),
+            (_, _, Some("blocked")) => ("bad", "PayPal stopped it"),
+            (_, _, Some("refunded" | "reversed")) => ("bad", "Sent back"),
+            (_, _, Some("put_back")) => ("quiet", "Put back"),
+            _ => ("bad", "Not paid"),
+        }
+    }
+
+    fn amount(&self, payment: &Payment) -> String {
+        for_people(payment.amount, payment.currency)
+    }
+
+    fn changed(&self, payment: &Payment) -> When {
+        when(payment.changed_at, self.frame.zone())
+    }
+
+    fn rail(&self, payment: &Payment) -> &'static str {
+        match payment.rail.as_str() {
+            "api" => "PayPal",
+            "file" => "PayPal file",
+            _ => "Manual",
+        }
+    }
+}
+
+pub(super) async fn payments(State(app): State<App>, signed: Signed, Path(id): Path<AffiliateId>) -> Result<Response> {
+    let head = head(&app, &signed, id).await?;
+    let rows = account::payments(&mut signed.tx(&app).await?, id, PAGE).await?;
+    page(&Payments { frame: signed.frame(Section::Affiliates), head, rows })
+}

@@ -1,0 +1,183 @@
+//! Signing in and out, and choosing the merchant to work for.
+
+use super::error::Result;
+use super::guard::local_path;
+use super::page::{Frame, Section, html, page, see};
+use super::routes::{Access, Routes};
+use super::session::{self, TooMany};
+use super::visitor::{self, SIGNED_IN, SignedIn, Visitor, Who};
+use super::{Error, Form, Query};
+use crate::app::App;
+use crate::id::{MerchantId, PersonId};
+use crate::password;
+use anyhow::Context;
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use secrecy::SecretString;
+use serde::Deserialize;
+use std::sync::LazyLock;
+use tokio::sync::Semaphore;
+use tower_sessions::Session;
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .get(Access::Public, "/", home)
+        .get(Access::Public, "/sign-in", show)
+        .post(Access::Public, "/sign-in", sign_in)
+        .post(Access::SignedIn, "/sign-out", sign_out)
+        .post(Access::SignedIn, "/merchant", choose_merchant)
+        .get(Access::SignedIn, "/no-merchant", no_merchant)
+}
+
+/// Where people land.
+pub(super) const HOME: &str = "/affiliates";
+
+/// Passwords checked at once; each takes some 20 MB and a processor.
+static CHECKS: Semaphore = Semaphore::const_new(4);
+
+/// What an unknown e-mail's password is compared with: the same work, so that the time tells nothing.
+static NOBODY: LazyLock<String> = LazyLock::new(|| {
+    password::hash(&SecretString::from("nobody has this one")).expect("hashing in memory cannot fail")
+});
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignIn {
+    frame: Frame,
+    next: String,
+    email: String,
+    problem: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Next {
+    next: String,
+}
+
+async fn home(State(app): State<App>, visitor: Visitor) -> Result<Response> {
+    Ok(match visitor.who {
+        Who::Member(_) => see(HOME),
+        Who::Outsider(_) => see("/no-merchant"),
+        Who::Stranger if session::installation_is_empty(&app).await? => see("/setup"),
+        Who::Stranger => see("/sign-in"),
+    }
+    .into_response())
+}
+
+async fn show(
+    State(app): State<App>,
+    session: Session,
+    visitor: Visitor,
+    Query(query): Query<Next>,
+) -> Result<Response> {
+    if !matches!(visitor.who, Who::Stranger) {
+        return Ok(see(local_path(&query.next).unwrap_or("/")).into_response());
+    }
+    if session::installation_is_empty(&app).await? {
+        return Ok(see("/setup").into_response());
+    }
+    let frame = Frame { token: visitor::begin(&session).await?, ..visitor.frame() };
+    page(&SignIn { frame, next: query.next, email: String::new(), problem: None })
+}
+
+#[derive(Deserialize)]
+struct SignInForm {
+    email: String,
+    password: SecretString,
+    #[serde(default)]
+    next: String,
+}
+
+async fn sign_in(
+    State(app): State<App>,
+    session: Session,
+    visitor: Visitor,
+    Form(form): Form<SignInForm>,
+) -> Result<Response> {
+    let again = |status, problem: String| {
+        let (frame, email) = (visitor.frame(), form.email.clone());
+        Ok(html(status, SignIn { frame, next: form.next.clone(), email, problem: Some(problem) }.render()?))
+    };
+    let attempt = match session::attempt(&app, &form.email, visitor.address.as_deref()).await? {
+        Ok(attempt) => attempt,
+        Err(TooMany { wait }) => {
+            let minutes = wait.whole_minutes() + 1;
+            let minutes = if minutes == 1 { "1 minute".to_owned() } else { format!("{minutes} minutes") };
+            return again(
+                StatusCode::TOO_MANY_REQUESTS,
+                format!("Too many attempts failed. Wait {minutes}, then try again."),
+            );
+        }
+    };
+    let credentials = session::credentials(&app, &form.email).await?;
+    let Some(person) = check(credentials, form.password.clone()).await? else {
+        return again(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "This e-mail and password do not belong together. Check both and try again.".into(),
+        );
+    };
+    session::forgive(&app, &attempt).await?;
+    enter(&app, &session, person).await?;
+    Ok(see(local_path(&form.next).unwrap_or("/")).into_response())
+}
+
+/// Compares the password where it may take its time, and as long for an e-mail that nobody has.
+async fn check(credentials: Option<(PersonId, String)>, given: SecretString) -> anyhow::Result<Option<PersonId>> {
+    let _one_of_few = CHECKS.acquire().await.context("the semaphore is never closed")?;
+    tokio::task::spawn_blocking(move || match credentials {
+        Some((person, hash)) => password::verify(&given, &hash).then_some(person),
+        None => {
+            password::verify(&given, &NOBODY);
+            None
+        }
+    })
+    .await
+    .context("the check of a password did not end")
+}
+
+/// Makes the session this person's, under an id that nobody has seen before.
+pub(super) async fn enter(app: &App, session: &Session, person: PersonId) -> anyhow::Result<()> {
+    session.cycle_id().await?;
+    visitor::renew_secret(session).await?;
+    let signed_in = SignedIn { person, merchant: None, since: app.clock.now() };
+    session.insert(SIGNED_IN, signed_in).await?;
+    tracing::info!(person.id = %person, "person {person} signed in");
+    Ok(())
+}
+
+async fn sign_out(session: Session) -> Result<Response> {
+    session.flush().await.context("the session could not be ended")?;
+    Ok(see("/sign-in").into_response())
+}
+
+#[derive(Debug, Deserialize)]
+struct MerchantForm {
+    merchant: MerchantId,
+}
+
+async fn choose_merchant(session: Session, visitor: Visitor, Form(form): Form<MerchantForm>) -> Result<Response> {
+    let Who::Member(signed) = visitor.who else { return Err(Error::NotFound) };
+    let Some((_, name)) = signed.merchants.iter().find(|(id, _)| *id == form.merchant) else {
+        return Err(Error::NotFound);
+    };
+    let kept: Option<SignedIn> = session.get(SIGNED_IN).await.context("the session could not be read")?;
+    let kept = kept.context("a member has signed in")?;
+    let chosen = SignedIn { merchant: Some(form.merchant), ..kept };
+    session.insert(SIGNED_IN, chosen).await.context("the session could not be written")?;
+    Ok(see("/").saying(format!("You now work for {name}.")).into_response())
+}
+
+#[derive(Template)]
+#[template(path = "no_merchant.html")]
+struct NoMerchant {
+    frame: Frame,
+    email: String,
+}
+
+async fn no_merchant(visitor: Visitor) -> Result<Response> {
+    let Who::Outsider(email) = &visitor.who else { return Ok(see("/").into_response()) };
+    page(&NoMerchant { frame: Frame { section: Section::None, ..visitor.frame() }, email: email.clone() })
+}

@@ -1,0 +1,278 @@
+//! Who is asking. The layer [`identify`] finds out once a request and hands it to the guard and the handlers.
+
+use super::error::Error;
+use super::page::{Flash, Frame, Section};
+use super::session::{self, Membership};
+use crate::app::App;
+use crate::audit::Actor;
+use crate::database::Tx;
+use crate::id::{MerchantId, PersonId};
+use crate::role::Role;
+use anyhow::Context;
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::net::SocketAddr;
+use time::{Date, OffsetDateTime};
+use tower_sessions::Session;
+
+/// What a session keeps of a sign-in, under [`SIGNED_IN`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct SignedIn {
+    pub(super) person: PersonId,
+    pub(super) merchant: Option<MerchantId>,
+    #[serde(with = "time::serde::timestamp")]
+    pub(super) since: OffsetDateTime,
+}
+
+pub(super) const SIGNED_IN: &str = "signed_in";
+const SECRET: &str = "secret";
+const FLASH: &str = "flash";
+
+/// Whoever sent the request.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// What this visitor's forms must carry; none before there is a session.
+    pub token: Option<String>,
+    /// What the last action had to say, to be shown once.
+    pub flash: Option<Flash>,
+    /// The network address, as far as it is known.
+    pub address: Option<String>,
+    /// The person, if any.
+    pub who: Who,
+}
+
+/// Whether a visitor has signed in.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// Nobody we know.
+    Stranger,
+    /// A person who belongs to no merchant (any more): their e-mail.
+    Outsider(String),
+    /// A member of a merchant.
+    Member(Box<Signed>),
+}
+
+/// A person who signed in and works for one merchant at the moment. Handlers take it as an argument.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    /// The person.
+    pub person: PersonId,
+    /// Their name, or their e-mail where they gave none.
+    pub person_name: String,
+    /// Their e-mail.
+    pub email: String,
+    /// The merchant they work for at the moment.
+    pub merchant: MerchantId,
+    /// Its name.
+    pub merchant_name: String,
+    /// Its time zone, an IANA name.
+    pub time_zone: String,
+    /// "live", "sandbox" or "simulator", once the merchant's first batch has fixed it.
+    pub environment: Option<String>,
+    /// What the person may do there.
+    pub role: Role,
+    /// All merchants of this person, by name.
+    pub merchants: Vec<(MerchantId, String)>,
+    /// What every form must carry; it holds for this session and this merchant only.
+    pub token: String,
+    /// Where the request came from.
+    pub address: Option<String>,
+    /// What the last action had to say.
+    pub flash: Option<Flash>,
+    /// This installation rehearses with a simulated PayPal.
+    pub rehearsing: bool,
+}
+
+impl Signed {
+    /// A transaction that sees this person's current merchant.
+    pub async fn tx(&self, app: &App) -> sqlx::Result<Tx> {
+        app.database.merchant(self.merchant).await
+    }
+
+    /// This person as the author of a change made now.
+    pub fn actor(&self, app: &App) -> Actor {
+        Actor { person: Some(self.person), address: self.address.clone(), at: app.clock.now() }
+    }
+
+    /// Today where the merchant is.
+    pub fn today(&self, app: &App) -> Date {
+        app.clock.today(&self.time_zone)
+    }
+
+    /// What the layout needs, with this part of the application marked in the top bar.
+    pub fn frame(&self, section: Section) -> Frame {
+        Frame { section, token: self.token.clone(), flash: self.flash.clone(), signed: Some(Box::new(self.clone())) }
+    }
+}
+
+impl Visitor {
+    /// The frame of a page that belongs to no section.
+    pub fn frame(&self) -> Frame {
+        match &self.who {
+            Who::Member(signed) => signed.frame(Section::None),
+            Who::Stranger | Who::Outsider(_) => Frame {
+                section: Section::None,
+                token: self.token.clone().unwrap_or_default(),
+                flash: self.flash.clone(),
+                signed: None,
+            },
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        Ok(parts.extensions.get::<Visitor>().context("the route is outside of the layer that identifies")?.clone())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Signed {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        match Visitor::from_request_parts(parts, state).await?.who {
+            Who::Member(signed) => Ok(*signed),
+            Who::Stranger | Who::Outsider(_) => {
+                Err(anyhow::anyhow!("the route's least role lets in people without a merchant").into())
+            }
+        }
+    }
+}
+
+/// The layer: who is asking, what the last action had to say, and afterwards what this one has to say.
+pub(super) async fn identify(State(app): State<App>, session: Session, mut request: Request, next: Next) -> Response {
+    let page = takes_flash(&request);
+    let htmx = request.headers().contains_key("hx-request");
+    let visitor = match find(&app, &session, address(&request), page).await {
+        Ok(visitor) => visitor,
+        Err(error) => return error.into_response(),
+    };
+    request.extensions_mut().insert(visitor.clone());
+    let mut response = next.run(request).await;
+    if let Some(flash) = response.extensions().get::<Flash>()
+        && let Err(error) = session.insert(FLASH, flash).await
+    {
+        return Error::from(anyhow::Error::from(error)).into_response();
+    }
+    response.extensions_mut().insert(visitor);
+    if htmx && response.status() == StatusCode::SEE_OTHER {
+        follow_as_page(&mut response);
+    }
+    response
+}
+
+/// Only a page shows a flash; a fragment or a download must not swallow it.
+fn takes_flash(request: &Request) -> bool {
+    let html = request.headers().get(header::ACCEPT).is_none_or(|accept| {
+        accept.to_str().is_ok_and(|accept| accept.contains("text/html") || accept.contains("*/*"))
+    });
+    request.method().is_safe() && html && !request.headers().contains_key("hx-request")
+}
+
+/// htmx would fetch the target of a redirect and swap it into the fragment; it shall open the page instead.
+fn follow_as_page(response: &mut Response) {
+    if let Some(target) = response.headers_mut().remove(header::LOCATION) {
+        response.headers_mut().insert("hx-redirect", target);
+        *response.status_mut() = StatusCode::OK;
+    }
+}
+
+async fn find(app: &App, session: &Session, address: Option<String>, page: bool) -> Result<Visitor, Error> {
+    let broken = |error| broken_session(app, error);
+    let secret: Option<String> = session.get(SECRET).await.map_err(broken)?;
+    let mut visitor = Visitor { token: None, flash: None, address, who: Who::Stranger };
+    let Some(secret) = secret else { return Ok(visitor) };
+    if page && session.get::<Flash>(FLASH).await.map_err(broken)?.is_some() {
+        visitor.flash = session.remove(FLASH).await.map_err(broken)?;
+    }
+    visitor.token = Some(token(&secret, None));
+    let signed_in: Option<SignedIn> = session.get(SIGNED_IN).await.map_err(broken)?;
+    let Some(signed_in) = signed_in.filter(|signed_in| app.clock.now() < signed_in.since + session::LONGEST) else {
+        return Ok(visitor);
+    };
+    let Some(person) = session::person(app, signed_in.person).await? else { return Ok(visitor) };
+    let chosen = person.memberships.iter().find(|membership| Some(membership.merchant) == signed_in.merchant);
+    let Some(current) = chosen.or(person.memberships.first()).cloned() else {
+        visitor.who = Who::Outsider(person.email);
+        return Ok(visitor);
+    };
+    visitor.token = Some(token(&secret, Some(current.merchant)));
+    visitor.who = Who::Member(Box::new(signed(app, signed_in.person, person, current, &visitor)));
+    Ok(visitor)
+}
+
+fn signed(app: &App, id: PersonId, person: session::Person, current: Membership, visitor: &Visitor) -> Signed {
+    let merchants = person.memberships.into_iter().map(|one| (one.merchant, one.merchant_name)).collect();
+    let person_name = if person.name.is_empty() { person.email.clone() } else { person.name };
+    Signed {
+        person: id,
+        person_name,
+        email: person.email,
+        merchant: current.merchant,
+        merchant_name: current.merchant_name,
+        time_zone: current.time_zone,
+        environment: current.environment,
+        role: current.role,
+        merchants,
+        token: visitor.token.clone().unwrap_or_default(),
+        address: visitor.address.clone(),
+        flash: visitor.flash.clone(),
+        rehearsing: app.rehearses(),
+    }
+}
+
+/// A session that cannot be read is, but for bugs, a database that cannot be reached.
+fn broken_session(app: &App, error: tower_sessions::session::Error) -> Error {
+    match error {
+        tower_sessions::session::Error::Store(tower_sessions::session_store::Error::Backend(why)) => {
+            tracing::warn!(instance = %app.instance, "a session could not be read: {why}");
+            Error::Unavailable
+        }
+        other => Error::Internal(other.into()),
+    }
+}
+
+/// A token for this session's forms; another merchant's forms have another, so that a page left open in one tab cannot
+/// act for the merchant chosen in another.
+fn token(secret: &str, merchant: Option<MerchantId>) -> String {
+    let merchant = merchant.map(|merchant| merchant.to_string()).unwrap_or_default();
+    hex::encode(Sha256::digest(format!("stipend form {secret} {merchant}")))
+}
+
+/// The token of a visitor without a merchant, beginning a session if there is none.
+pub(super) async fn begin(session: &Session) -> anyhow::Result<String> {
+    let secret = match session.get(SECRET).await? {
+        Some(secret) => secret,
+        None => renew_secret(session).await?,
+    };
+    Ok(token(&secret, None))
+}
+
+/// A fresh secret: forms opened before no longer pass.
+pub(super) async fn renew_secret(session: &Session) -> anyhow::Result<String> {
+    let secret = hex::encode(rand::random::<[u8; 32]>());
+    session.insert(SECRET, &secret).await?;
+    Ok(secret)
+}
+
+/// Where the request came from: the peer, or what a proxy beside us says the peer was.
+fn address(request: &Request) -> Option<String> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>()?.0.ip().to_canonical();
+    let near = match peer {
+        std::net::IpAddr::V4(peer) => peer.is_loopback() || peer.is_private(),
+        std::net::IpAddr::V6(peer) => peer.is_loopback() || peer.is_unique_local(),
+    };
+    let forwarded = near.then(|| forwarded_for(request.headers())).flatten();
+    Some(forwarded.unwrap_or(peer).to_string())
+}
+
+/// The last entry of X-Forwarded-For: the one that the nearest proxy wrote.
+fn forwarded_for(headers: &HeaderMap<HeaderValue>) -> Option<std::net::IpAddr> {
+    let last = headers.get_all("x-forwarded-for").iter().next_back()?;
+    last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+}

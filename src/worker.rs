@@ -1,0 +1,59 @@
+//! Which reconcilers run, how often, and what wakes them. The rows are the queue; nothing is kept here.
+
+use crate::app::App;
+use crate::payout::{reconcile, submit};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How often due rows are looked for without being woken.
+const TICK: Duration = Duration::from_millis(500);
+/// At most one batch a second is handed over: PayPal's published limit is 400 a minute, and one batch holds 15,000.
+const BETWEEN_SENDS: Duration = Duration::from_secs(1);
+/// Batches that one instance reads at a time.
+const READERS: usize = 4;
+/// After a failure of our own (the database is gone), wait this long.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// Runs until told to stop, then finishes the steps in hand.
+pub async fn run(app: App, stop: CancellationToken) {
+    let mut loops = JoinSet::new();
+    loops.spawn(repeat(app.clone(), stop.clone(), Step::Send));
+    for _ in 0..READERS {
+        loops.spawn(repeat(app.clone(), stop.clone(), Step::Read));
+    }
+    loops.spawn(repeat(app, stop, Step::Expire));
+    while loops.join_next().await.is_some() {}
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Send,
+    Read,
+    Expire,
+}
+
+async fn repeat(app: App, stop: CancellationToken, step: Step) {
+    while !stop.is_cancelled() {
+        let woken = app.wake.notified();
+        let outcome = match step {
+            Step::Send => submit::next(&app).await,
+            Step::Read => reconcile::next(&app).await,
+            Step::Expire => submit::expire(&app).await.map(|()| false),
+        };
+        let (pause, wakeable) = match outcome {
+            Ok(true) if matches!(step, Step::Send) => (BETWEEN_SENDS, false),
+            Ok(true) => continue,
+            Ok(false) => (TICK, true),
+            Err(error) => {
+                tracing::error!("a step of the worker failed: {error:#}");
+                (AFTER_FAILURE, false)
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = woken, if wakeable => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
