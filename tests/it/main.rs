@@ -7,4 +7,5 @@ mod answers;
 mod configuration;
 mod local_postgres;
 mod pay;
+mod sqlx_data;
 mod support;
