@@ -4,8 +4,10 @@
 
 mod administration;
 mod answers;
+mod compose;
 mod configuration;
 mod local_postgres;
 mod pay;
+mod rehearsal;
 mod sqlx_data;
 mod support;
