@@ -18,6 +18,7 @@ mod claim;
 pub mod draft;
 mod facts;
 pub mod item;
+pub mod manual;
 pub mod reconcile;
 mod refuse;
 pub mod selection;

@@ -4,6 +4,7 @@
 
 mod affiliates;
 pub mod assets;
+mod connection;
 mod error;
 pub mod export;
 mod extract;
@@ -39,7 +40,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 
 /// Every page of the application: one line a family.
 pub fn pages() -> Routes {
-    Routes::new().with(sign_in::routes).with(setup::routes).with(affiliates::routes)
+    Routes::new().with(sign_in::routes).with(setup::routes).with(affiliates::routes).with(connection::routes)
 }
 
 /// The whole web application.

@@ -9,5 +9,6 @@ mod configuration;
 mod local_postgres;
 mod pay;
 mod rehearsal;
+mod simulator;
 mod sqlx_data;
 mod support;

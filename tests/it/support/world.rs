@@ -168,7 +168,7 @@ impl World {
             selection::select(&mut tx, &actor, self.today(), ticked).await.unwrap().expect("something is due");
         let seen = selection::load(&mut tx, request).await.unwrap().unwrap().seen();
         tx.commit().await.unwrap();
-        Ask { request, actor, how, seen }
+        Ask { request, actor, how, subject: "You have a payout".into(), message: String::new(), seen }
     }
 
     /// Lets the worker's steps run until nothing is due at this moment.
