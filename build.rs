@@ -2,8 +2,6 @@
 //! change) has them checked against the database named there. A `DATABASE_URL` that is meant for running the program
 //! is not asked.
 
-#![expect(clippy::print_stdout, reason = "a build script tells cargo so")]
-
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=migrations"); // they are compiled into the program
