@@ -4,11 +4,14 @@
 mod administration;
 mod affiliates;
 mod answers;
+mod compose;
 mod configuration;
 mod in_a_browser;
 mod local_postgres;
 mod pay;
 mod pictures;
+mod rehearsal;
 mod sign_in;
 mod simulator;
+mod sqlx_data;
 mod support;
