@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod administration;
 mod answers;
+mod configuration;
+mod local_postgres;
 mod pay;
 mod simulator;
 mod support;
