@@ -155,18 +155,32 @@ pub async fn to_read(app: &App) -> anyhow::Result<Option<ClaimedReading>> {
     }))
 }
 
-/// Batches whose window has closed without an answer: which, and whether an attempt's fate is unknown.
-pub(super) async fn expired(app: &App) -> anyhow::Result<Vec<(MerchantId, BatchId, bool)>> {
+/// A batch whose window has closed without an answer, as it was seen: with this fence, and in doubt or not.
+#[derive(Debug)]
+pub(super) struct Expired {
+    pub(super) merchant: MerchantId,
+    pub(super) batch: BatchId,
+    pub(super) fence: i64,
+    pub(super) doubted: bool,
+}
+
+/// Batches whose window has closed.
+pub(super) async fn expired(app: &App) -> anyhow::Result<Vec<Expired>> {
     let now = app.clock.now();
     let mut tx = app.database.installation().await?;
-    let rows = sqlx::query!(
+    let database_now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(&mut *tx).await?;
+    ensure_same_time(app, database_now)?;
+    let expired = sqlx::query_as!(
+        Expired,
         r#"
         select
             merchant_id as "merchant: MerchantId",
             id as "batch: BatchId",
+            fence,
             (state = 'submitting' or doubted_at is not null) as "doubted!"
         from payout_batches
         where state in ('ready', 'submitting') and rail = 'api' and look_at <= $1 and first_attempt_at <= $2
+        order by look_at
         limit 100
         "#,
         now,
@@ -174,7 +188,7 @@ pub(super) async fn expired(app: &App) -> anyhow::Result<Vec<(MerchantId, BatchI
     )
     .fetch_all(&mut *tx)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.merchant, row.batch, row.doubted)).collect())
+    Ok(expired)
 }
 
 fn ensure_same_time(app: &App, database_now: OffsetDateTime) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 
 use super::adopt::{Adoption, adopt};
 use super::batch::resend_after;
-use super::claim::{self, ClaimedBatch, Lease, holding};
+use super::claim::{self, ClaimedBatch, Expired, Lease, holding};
 use super::refuse::{name_items, refuse};
 use super::store::{Source, tell};
 use crate::app::App;
@@ -108,7 +108,7 @@ async fn record(app: &App, claimed: &ClaimedBatch, sent: &Sent, submission: Subm
         }
         Submission::Refused(refusal) if !claimed.doubted => {
             let affected = name_items(&claimed.body, &refusal);
-            refuse(&mut tx, lease.batch, Some(lease.fence), &refusal, &affected, now).await?;
+            refuse(&mut tx, lease.batch, lease.fence, Source::Send, &refusal, &affected, now).await?;
             ("refused", format!("refused: {}", refusal.name))
         }
         Submission::NotYet(why) if !claimed.doubted => {
@@ -130,7 +130,7 @@ async fn record(app: &App, claimed: &ClaimedBatch, sent: &Sent, submission: Subm
             ("unknown", why)
         }
         Submission::Mismatch(why) => {
-            stick(&mut tx, lease.batch, Some(lease.fence), &why, now).await?;
+            stick(&mut tx, lease.batch, lease.fence, &why, now).await?;
             ("unknown", why)
         }
     };
@@ -239,7 +239,7 @@ async fn doubt(tx: &mut Tx, lease: Lease, now: OffsetDateTime, again: OffsetDate
 async fn stick(
     tx: &mut Tx,
     batch: crate::id::BatchId,
-    fence: Option<i64>,
+    fence: i64,
     why: &str,
     now: OffsetDateTime,
 ) -> anyhow::Result<()> {
@@ -253,7 +253,7 @@ async fn stick(
             look_at = null,
             changed_at = $5,
             owner = null
-        where merchant_id = $1 and id = $2 and fence = coalesce($3, fence) and state = 'submitting'
+        where merchant_id = $1 and id = $2 and fence = $3 and state = 'submitting'
         "#,
         merchant.0,
         batch.0,
@@ -300,27 +300,36 @@ fn ensure_held(lease: Lease, changed: u64) -> anyhow::Result<()> {
 
 /// Ends the sending of batches whose window has closed. What was never in doubt is due again; what is stays locked.
 pub async fn expire(app: &App) -> anyhow::Result<()> {
-    for (merchant, batch, doubted) in claim::expired(app).await? {
-        let now = app.clock.now();
-        let mut tx = app.database.merchant(merchant).await?;
-        let word = if doubted {
-            let why = "PayPal gave no answer for 29 days; whether it has this batch is not known";
-            stick(&mut tx, batch, None, why, now).await?;
-            "stuck: the window for asking again has closed"
-        } else {
-            let refusal = Refusal {
-                name: "NOT_SENT".into(),
-                message: "It could not be sent for 29 days and was taken back.".into(),
-                details: Vec::new(),
-            };
-            refuse(&mut tx, batch, None, &refusal, &[], now).await?;
-            "refused: not sent for 29 days"
-        };
-        tell(&mut tx, batch, Source::Send, word, None, now).await?;
-        tx.commit().await?;
-        tracing::error!(batch.id = %batch, "batch {batch}: {word}");
+    for expired in claim::expired(app).await? {
+        let batch = expired.batch;
+        match end_unsent(app, &expired).await {
+            Ok(word) => tracing::error!(batch.id = %batch, "batch {batch}: {word}"),
+            Err(error) => tracing::error!(batch.id = %batch, "batch {batch} has expired and could not be ended: {error:#}"),
+        }
     }
     Ok(())
+}
+
+async fn end_unsent(app: &App, expired: &Expired) -> anyhow::Result<&'static str> {
+    let &Expired { merchant, batch, fence, doubted } = expired;
+    let now = app.clock.now();
+    let mut tx = app.database.merchant(merchant).await?;
+    let word = if doubted {
+        let why = "PayPal gave no answer for 29 days; whether it has this batch is not known";
+        stick(&mut tx, batch, fence, why, now).await?;
+        "stuck: the window for asking again has closed"
+    } else {
+        let refusal = Refusal {
+            name: "NOT_SENT".into(),
+            message: "It could not be sent for 29 days and was taken back.".into(),
+            details: Vec::new(),
+        };
+        refuse(&mut tx, batch, fence, Source::Send, &refusal, &[], now).await?;
+        "refused: not sent for 29 days"
+    };
+    tell(&mut tx, batch, Source::Send, word, None, now).await?;
+    tx.commit().await?;
+    Ok(word)
 }
 
 /// A named point at which tests kill the process (`STIPEND_CRASH_AT`); debug builds only.

@@ -19,6 +19,7 @@ use stipend::payout::{reconcile, submit};
 use stipend::paypal::{Client, Credentials, Environment};
 use stipend::simulator::{Account, Settings, Simulator};
 use stipend::vault::Vault;
+use stipend::verify::verify;
 use time::{Date, Duration};
 
 /// See the module.
@@ -259,8 +260,10 @@ impl World {
     }
 
     /// Nobody was paid twice, and we believe what the bank knows: each of our items has moved its exact amount once if
-    /// we hold it for paid or open, and nothing if its commissions are due again.
+    /// we hold it for paid or open, and nothing if its commissions are due again. The database's own invariants hold.
     pub async fn check(&self) {
+        let report = verify(&self.app.database, None).await.unwrap();
+        assert!(report.broken().is_empty(), "{report}");
         let bank = self.bank().await;
         let mut moved: HashMap<String, (u64, Decimal)> = HashMap::new();
         for batch in bank["batches"].as_array().unwrap() {
