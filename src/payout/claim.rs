@@ -226,6 +226,40 @@ impl Drop for AbortOnDrop {
     }
 }
 
+/// The last look before the bytes leave: the lease is still ours and begins anew, and the window is open. Whoever slept
+/// since the claim, for seconds or for days, is stopped here.
+pub(super) async fn confirm(app: &App, lease: Lease) -> anyhow::Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.database.merchant(lease.merchant).await?;
+    let confirmed = sqlx::query!(
+        r#"
+        update payout_batches
+        set look_at = $4
+        where merchant_id = $1
+            and id = $2
+            and fence = $3
+            and owner = $5
+            and state = 'submitting'
+            and first_attempt_at > $6
+        "#,
+        lease.merchant.0,
+        lease.batch.0,
+        lease.fence,
+        now + LEASE,
+        app.instance.0,
+        now - RESEND_WINDOW
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    ensure!(
+        confirmed.rows_affected() == 1,
+        "batch {} is not sent: the lease was lost, or its window has closed",
+        lease.batch
+    );
+    Ok(())
+}
+
 async fn renew(app: &App, lease: Lease) -> sqlx::Result<()> {
     let mut tx = app.database.merchant(lease.merchant).await?;
     sqlx::query!(

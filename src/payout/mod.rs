@@ -15,6 +15,7 @@
 mod adopt;
 pub mod batch;
 mod claim;
+mod crash;
 pub mod draft;
 mod facts;
 pub mod item;

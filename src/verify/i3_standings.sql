@@ -1,5 +1,6 @@
--- Where every commission stands, recomputed; and whatever is kept beside it for speed.
-with recomputed as (
+-- Where every commission stands, recomputed from what was earned and what pays it; and whatever is kept beside it for
+-- speed. The rows kept of what is owed are compared one by one, their tallies with what the commissions come to.
+with recomputed as not materialized (
     select
         c.merchant_id,
         c.id,
@@ -16,86 +17,84 @@ with recomputed as (
             when i.state = 'unpaid' and i.not_paid in ('blocked', 'refunded', 'reversed') then 'needs_a_person'
             when i.state = 'unpaid' then 'paying'
             when i.flagged is not null then 'needs_a_person'
-            when i.state = 'queued' and (b.state = 'stuck' or b.state = 'submitting' and b.doubted_at is not null) then 'unknown'
-            else 'paying'
-        end as standing
+            when i.state = 'queued' and (b.state = 'stuck' or b.state = 'submitting' and b.doubted_at is not null)
+                then 'unknown'
+            when i.state in ('queued', 'open') and b.id is not null then 'paying'
+        end as standing,
+        o.commission_id is not null as is_kept_as_owed,
+        (o.affiliate_id, o.currency, o.due_on, o.amount) = (c.affiliate_id, c.currency, c.due_on, c.amount) as is_kept_right
     from commissions c
     left join allocations l on l.merchant_id = c.merchant_id and l.commission_id = c.id and l.released_at is null
     left join payout_items i on i.merchant_id = l.merchant_id and i.id = l.item_id
     left join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_id
+    left join owed o on o.merchant_id = c.merchant_id and o.commission_id = c.id
     where $1::uuid is null or c.merchant_id = $1
+),
+judged as (
+    select
+        *,
+        case
+            when is_kept_as_owed and not is_kept_right then 'owed with another affiliate, date or amount'
+            when is_kept_as_owed and standing <> 'owed' then 'among what is owed, and is ' || standing
+            when standing = 'owed' and not is_kept_as_owed then 'owed, and not among what is owed'
+        end as wrong
+    from recomputed
 ),
 sums as (
-    select merchant_id, affiliate_id, currency, standing, count(*) as commissions, sum(amount) as amount
-    from recomputed
-    group by merchant_id, affiliate_id, currency, standing
+    select
+        merchant_id,
+        currency,
+        affiliate_id,
+        due_on,
+        grouping(due_on) = 1 as of_affiliate,
+        sum(amount) as earned,
+        sum(amount) filter (where standing is not null) as standing,
+        count(*) filter (where standing = 'owed') as owed,
+        coalesce(sum(amount) filter (where standing = 'owed'), 0) as owed_amount,
+        count(wrong) as wrong,
+        min(format('commission %s is %s', id, wrong)) filter (where wrong is not null) as first_wrong
+    from judged
+    group by grouping sets ((merchant_id, currency, affiliate_id), (merchant_id, currency, due_on))
 ),
-shown as (
-    select c.merchant_id, c.affiliate_id, c.currency, s.standing, count(*) as commissions, sum(c.amount) as amount
-    from commission_standings s
-    join commissions c on c.merchant_id = s.merchant_id and c.id = s.id
-    where $1::uuid is null or c.merchant_id = $1
-    group by c.merchant_id, c.affiliate_id, c.currency, s.standing
-),
-standings as (
+affiliates_sums as (
     select
         case
-            when sums.amount is distinct from shown.amount or sums.commissions is distinct from shown.commissions then
-                format(
-                    'affiliate %s, %s: %s is shown as %s, recomputed %s',
-                    coalesce(sums.affiliate_id, shown.affiliate_id), coalesce(sums.currency, shown.currency),
-                    coalesce(sums.standing, shown.standing), coalesce(shown.amount, 0), coalesce(sums.amount, 0)
-                )
+            when earned is distinct from standing then
+                format('affiliate %s earned %s %s, the standings come to %s', affiliate_id, currency, earned, standing)
+            when wrong > 0 then format('affiliate %s, %s: %s', affiliate_id, currency, first_wrong)
         end as problem
     from sums
-    full join shown using (merchant_id, affiliate_id, currency, standing)
-),
-earned as (
-    select
-        case
-            when e.amount is distinct from s.amount then
-                format('affiliate %s earned %s %s, the standings come to %s', e.affiliate_id, e.currency, e.amount, s.amount)
-        end as problem
-    from (
-        select merchant_id, affiliate_id, currency, sum(amount) as amount
-        from commissions
-        where $1::uuid is null or merchant_id = $1
-        group by merchant_id, affiliate_id, currency
-    ) e
-    left join (
-        select merchant_id, affiliate_id, currency, sum(amount) as amount
-        from shown
-        group by merchant_id, affiliate_id, currency
-    ) s using (merchant_id, affiliate_id, currency)
-),
-owed_rows as (
-    select
-        case
-            when o.commission_id is null then format('commission %s is owed and not among what is owed', r.id)
-            when r.id is null then format('commission %s is among what is owed and is not owed', o.commission_id)
-            when (o.affiliate_id, o.currency, o.due_on, o.amount) <> (r.affiliate_id, r.currency, r.due_on, r.amount) then
-                format('commission %s is owed with another affiliate, date or amount', r.id)
-        end as problem
-    from (select * from recomputed where standing = 'owed') r
-    full join (select * from owed where $1::uuid is null or merchant_id = $1) o
-        on o.merchant_id = r.merchant_id and o.commission_id = r.id
+    where of_affiliate
 ),
 tallies as (
     select
         case
-            when (coalesce(t.commissions, 0), coalesce(t.amount, 0)) <> (coalesce(o.commissions, 0), coalesce(o.amount, 0)) then
-                format(
-                    '%s due on %s: the tally is %s, what is owed comes to %s',
-                    coalesce(t.currency, o.currency), coalesce(t.due_on, o.due_on), coalesce(t.amount, 0), coalesce(o.amount, 0)
-                )
+            when (coalesce(s.owed, 0), coalesce(s.owed_amount, 0)) <> (coalesce(t.commissions, 0), coalesce(t.amount, 0)) then
+                format('%s due on %s: the tally is %s, the commissions come to %s', currency, due_on, t.amount, s.owed_amount)
+            when (coalesce(o.commissions, 0), coalesce(o.amount, 0)) <> (coalesce(t.commissions, 0), coalesce(t.amount, 0)) then
+                format('%s due on %s: the tally is %s, what is owed comes to %s', currency, due_on, t.amount, o.amount)
         end as problem
     from (select * from owed_tally where $1::uuid is null or merchant_id = $1) t
+    full join (select * from sums where not of_affiliate) s using (merchant_id, currency, due_on)
     full join (
         select merchant_id, currency, due_on, count(*) as commissions, sum(amount) as amount
-        from recomputed
-        where standing = 'owed'
+        from owed
+        where $1::uuid is null or merchant_id = $1
         group by merchant_id, currency, due_on
-    ) o on o.merchant_id = t.merchant_id and o.currency = t.currency and o.due_on = t.due_on
+    ) o using (merchant_id, currency, due_on)
+),
+-- What pages show, for all that is neither simply owed nor simply paid.
+shown as (
+    select
+        case
+            when s.standing is distinct from r.standing then
+                format('commission %s is shown as %s, recomputed %s', r.id, s.standing, r.standing)
+        end as problem
+    from payout_items i
+    join allocations l on l.merchant_id = i.merchant_id and l.item_id = i.id and l.released_at is null
+    join recomputed r on r.merchant_id = l.merchant_id and r.id = l.commission_id
+    left join commission_standings s on s.merchant_id = l.merchant_id and s.id = l.commission_id
+    where i.state <> 'paid'
 ),
 releases as (
     select
@@ -113,20 +112,19 @@ releases as (
     from allocations l
     left join payout_items i on i.merchant_id = l.merchant_id and i.id = l.item_id
     left join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_id
-    where $1::uuid is null or l.merchant_id = $1
+    where ($1::uuid is null or l.merchant_id = $1) and (l.released_at is not null or i.state is distinct from 'paid')
 )
 select
-    'standings of affiliates' as "things!",
+    'sums of affiliates' as "things!",
     count(*) as "looked!",
     count(problem) as "broken!",
     (array_agg(problem) filter (where problem is not null))[1:5] as examples
-from standings
-union all
-select 'sums earned', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5] from earned
-union all
-select 'commissions owed', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5]
-from owed_rows
+from affiliates_sums
 union all
 select 'tallies', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5] from tallies
 union all
-select 'allocations', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5] from releases
+select 'standings in between', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5]
+from shown
+union all
+select 'allocations unpaid or released', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5]
+from releases
