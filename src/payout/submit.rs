@@ -338,7 +338,9 @@ pub async fn expire(app: &App) -> anyhow::Result<()> {
         let batch = expired.batch;
         match end_unsent(app, &expired).await {
             Ok(word) => tracing::error!(batch.id = %batch, "batch {batch}: {word}"),
-            Err(error) => tracing::error!(batch.id = %batch, "batch {batch} has expired and could not be ended: {error:#}"),
+            Err(error) => {
+                tracing::error!(batch.id = %batch, "batch {batch} has expired and could not be ended: {error:#}")
+            }
         }
     }
     Ok(())

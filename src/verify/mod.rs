@@ -41,8 +41,12 @@ impl Invariant {
     pub fn in_words(self) -> &'static str {
         match self {
             Self::I1 => "A commission is in one payment at a time.",
-            Self::I2 => "Items pay the sum of their commissions, batches the sum of their items, and so say the frozen bodies.",
-            Self::I3 => "What was earned is the sum of all standings, and what is kept for speed is what is recomputed.",
+            Self::I2 => {
+                "Items pay the sum of their commissions, batches the sum of their items, and so say the frozen bodies."
+            }
+            Self::I3 => {
+                "What was earned is the sum of all standings, and what is kept for speed is what is recomputed."
+            }
             Self::I4 => "A batch keeps its name and its body, and what was written down stays.",
             Self::I5 => "Nothing was sent after its window, nor by an instance that had lost its lease.",
             Self::I6 => "Items moved only the way money moves at PayPal, and every move was written down.",

@@ -5,7 +5,9 @@
 mod administration;
 mod answers;
 mod configuration;
+mod crash;
 mod local_postgres;
 mod pay;
 mod simulator;
 mod support;
+mod verify;
