@@ -24,5 +24,6 @@ pub mod serve;
 pub mod simulator;
 pub mod telemetry;
 pub mod vault;
+pub mod verify;
 pub mod web;
 pub mod worker;

@@ -24,7 +24,7 @@ pub struct Site {
     /// As in "http://127.0.0.1:41234".
     pub address: String,
     serving: JoinHandle<()>,
-    _database: TestDatabase,
+    _database: Option<TestDatabase>,
 }
 
 impl Site {
@@ -48,6 +48,11 @@ impl Site {
             wake: Arc::default(),
         };
         change(&mut app);
+        Self::on(app, Some(database)).await
+    }
+
+    /// A site of this application, which keeps the database for as long as it stands.
+    pub async fn on(app: App, database: Option<TestDatabase>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let router = stipend::web::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();

@@ -1,23 +1,27 @@
 //! A merchant, a database, a simulated PayPal and one clock for all of them. Tests act through the application's verbs
 //! and end by asking the simulator's bank; [`World::check`] compares what we believe with what it knows.
 
+use super::postgres::{TestDatabase, database};
 use super::site::Site;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration as StdDuration;
 use stipend::app::App;
 use stipend::audit::Actor;
 use stipend::clock::Clock;
 use stipend::connection::{self, Outcome};
-use stipend::database::Tx;
-use stipend::id::{AffiliateId, BatchId, CommissionId, MerchantId, PersonId};
+use stipend::database::{Database, Tx};
+use stipend::id::{AffiliateId, BatchId, CommissionId, InstanceId, MerchantId, PersonId};
 use stipend::payout::draft::{Ask, DraftError, How, draft};
 use stipend::payout::selection::{self, Ticked};
 use stipend::payout::{reconcile, submit};
 use stipend::paypal::{Client, Credentials, Environment};
 use stipend::role::Role;
 use stipend::simulator::{Account, Settings, Simulator};
+use stipend::vault::Vault;
+use stipend::verify::verify;
 use time::{Date, Duration};
 
 /// See the module.
@@ -28,6 +32,25 @@ pub struct World {
     pub merchant: MerchantId,
     pub person: PersonId,
     pub affiliates: HashMap<String, AffiliateId>,
+    /// How another process connects to the database.
+    pub url: String,
+}
+
+/// The key that seals this world's secrets.
+pub const MASTER_KEY: [u8; 32] = [7; 32];
+
+/// An instance of the application.
+pub fn app_on(database: Database, simulator: String, clock: Clock) -> App {
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    App {
+        database,
+        vault: Vault::new(&MASTER_KEY),
+        paypal: Client::new(http, Some(simulator), clock.clone()),
+        clock,
+        public_url: None,
+        instance: InstanceId::new(),
+        wake: Arc::default(),
+    }
 }
 
 impl World {
@@ -40,6 +63,12 @@ impl World {
 
     /// A merchant without a connection.
     pub async fn new() -> World {
+        let test = database().await;
+        World::on(test.database.clone(), test.url.clone(), Some(test)).await
+    }
+
+    /// The same on a database that is somebody else's to keep.
+    pub async fn on(database: Database, url: String, keep: Option<TestDatabase>) -> World {
         let clock = Clock::system();
         let accounts = vec![
             Account::new("demo-client", "demo-secret"),
@@ -50,15 +79,10 @@ impl World {
         let settings =
             Settings { accounts, settle_after: StdDuration::from_secs(3), journal: None, clock: clock.clone() };
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), settings).await.unwrap();
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let site = Site::with(|app| {
-            app.paypal = Client::new(http, Some(simulator.url()), clock.clone());
-            app.clock = clock.clone();
-        })
-        .await;
+        let site = Site::on(app_on(database, simulator.url(), clock), keep).await;
         let merchant = site.merchant("Acme").await;
         let person = site.person("ann@example.com", "Acme", Role::Admin).await;
-        World { app: site.app.clone(), site, simulator, merchant, person, affiliates: HashMap::new() }
+        World { app: site.app.clone(), site, simulator, merchant, person, affiliates: HashMap::new(), url }
     }
 
     pub fn actor(&self) -> Actor {
@@ -81,6 +105,11 @@ impl World {
             secret: secret.to_owned().into(),
         };
         connection::save(&self.app, self.merchant, &self.actor(), &details).await.unwrap().unwrap()
+    }
+
+    /// A second instance of the application: the same database and clock, its own leases and tokens.
+    pub fn another_instance(&self) -> App {
+        app_on(self.app.database.clone(), self.simulator.url(), self.app.clock.clone())
     }
 
     /// Owes the affiliate of this address some amounts, due today.
@@ -128,6 +157,37 @@ impl World {
         }
         tx.commit().await.unwrap();
         ids
+    }
+
+    /// Owes 1.25 each to many affiliates.
+    pub async fn owe_many(&self, affiliates: i32) {
+        let mut tx = self.tx().await;
+        sqlx::query(
+            "insert into affiliates (merchant_id, id, email, created_at, updated_at)
+            select $1, gen_random_uuid(), 'p' || n || '@example.com', $2, $2 from generate_series(1, $3) n",
+        )
+        .bind(self.merchant)
+        .bind(self.app.clock.now())
+        .bind(affiliates)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        sqlx::query(
+            "with c as (
+                insert into commissions (merchant_id, id, affiliate_id, amount, currency, due_on, reference, created_at)
+                select merchant_id, gen_random_uuid(), id, 1.25, 'USD', $2, id::text, $3
+                from affiliates where merchant_id = $1 and email like 'p%@example.com'
+                returning merchant_id, id, affiliate_id, currency, due_on, amount
+            ) insert into owed (merchant_id, commission_id, affiliate_id, currency, due_on, amount) select * from c",
+        )
+        .bind(self.merchant)
+        .bind(self.today())
+        .bind(self.app.clock.now())
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        self.app.database.analyze().await.unwrap();
     }
 
     /// Selects everything that is due and payable, reviews it and pays it through PayPal.
@@ -240,8 +300,10 @@ impl World {
     }
 
     /// Nobody was paid twice, and we believe what the bank knows: each of our items has moved its exact amount once if
-    /// we hold it for paid or open, and nothing if its commissions are due again.
+    /// we hold it for paid or open, and nothing if its commissions are due again. The database's own invariants hold.
     pub async fn check(&self) {
+        let report = verify(&self.app.database, None).await.unwrap();
+        assert!(report.broken().is_empty(), "{report}");
         let bank = self.bank().await;
         let mut moved: HashMap<String, (u64, Decimal)> = HashMap::new();
         for batch in bank["batches"].as_array().unwrap() {
