@@ -2,7 +2,7 @@
 
 use super::when::{When, when};
 use super::{Error, Form, FormErrors, Frame, Result, Routes, Section, See, Signed, Tone, page, see, unaccepted};
-use crate::app::App;
+use crate::app::{App, Hints};
 use crate::connection::{self, BadDetails, Blocking, Candidate, Card, Connection, Outcome, Refused};
 use crate::paypal::Environment;
 use crate::role::Role;
@@ -154,6 +154,7 @@ struct Edit {
     fixed: Option<Environment>,
     connected: bool,
     blocking: Vec<Blocking>,
+    demo: Option<Hints>,
 }
 
 /// The form as it is typed. The Secret is taken and never given back.
@@ -194,6 +195,7 @@ fn edit(app: &App, signed: &Signed, card: Card, typed: Typed, errors: FormErrors
         fixed: card.fixed_environment,
         connected: card.connection.is_some(),
         blocking: card.blocking,
+        demo: app.demo,
     }
 }
 
