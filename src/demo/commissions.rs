@@ -79,23 +79,23 @@ pub fn example(size: Size) -> impl Iterator<Item = Commission> {
             reference: String::new(),
             note: String::new(),
         });
-    let ordinary = affiliates.saturating_sub(kind::AWKWARD) as u64;
+    let ordinary = affiliates.saturating_sub(kind::AWKWARD);
     let count = u64::from(size.commissions);
     let all = fixed.chain((0..count).map(move |number| earned(number, count, ordinary)));
     let numbered = all.zip(0_u64..).map(|(commission, number)| Commission {
         reference: format!("ORDER-{}", FIRST_ORDER + number),
-        note: GOODS[(mix(number ^ 0x5eed) % GOODS.len() as u64) as usize].to_owned(),
+        note: GOODS[pick(mix(number ^ 0x5eed), GOODS.len())].to_owned(),
         ..commission
     });
     numbered.take(size.commissions as usize)
 }
 
-fn earned(number: u64, count: u64, ordinary: u64) -> Commission {
+fn earned(number: u64, count: u64, ordinary: usize) -> Commission {
     let chance = mix(number);
     // The smaller of two draws: some affiliates sell much, most of them little.
     let affiliate = match ordinary {
         0 => 0,
-        many => kind::AWKWARD + ((chance >> 32) % many).min((chance & 0xffff_ffff) % many) as usize,
+        many => kind::AWKWARD + pick(chance >> 32, many).min(pick(chance & 0xffff_ffff, many)),
     };
     let place = number * 100 / count;
     let within =
@@ -128,6 +128,11 @@ fn currency(affiliate: u64, number: u64) -> Currency {
 
 fn money(units: i64, currency: Currency) -> Money {
     Money::new(Decimal::new(units, currency.scale()), currency).expect("the example's amounts can be paid")
+}
+
+/// One of so many.
+fn pick(chance: u64, many: usize) -> usize {
+    usize::try_from(chance % many as u64).expect("it is below a usize")
 }
 
 /// Spreads neighbouring numbers over all of them (SplitMix64).
