@@ -1,0 +1,363 @@
+//! `/batches`: what was paid and is being paid, live.
+
+mod actions;
+mod files;
+mod words;
+
+use super::when::{When, when};
+use super::{Error, Frame, Path, Query, Result, Routes, Section, Signed, html, page, see};
+use crate::app::App;
+use crate::id::{BatchId, ItemId};
+use crate::money::for_people;
+use crate::payout::batch::{BatchState, Rail};
+use crate::payout::batches::{self, Batch, HistoryLine, Item};
+use crate::role::Role;
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use words::{Told, history_words, item_words, state};
+
+/// Batches on one page.
+const BATCHES: i64 = 50;
+/// Items on one page.
+const ITEMS: i64 = 100;
+/// htmx stops polling on this status.
+const STOP_POLLING: StatusCode = match StatusCode::from_u16(286) {
+    Ok(status) => status,
+    Err(_) => panic!("286 is a status"),
+};
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .get(Role::Viewer, "/batches", index)
+        .get(Role::Viewer, "/batches/{id}", show)
+        .get(Role::Viewer, "/batches/{id}/progress", progress)
+        .get(Role::Viewer, "/batches/{id}/items.csv", files::items_csv)
+        .get(Role::Viewer, "/batches/{id}/mass-payment.csv", files::mass_payment_csv)
+        .post(Role::Approver, "/batches/{id}/cancellation", actions::cancel)
+        .post(Role::Approver, "/batches/{id}/payment", actions::mark_paid)
+        .post(Role::Approver, "/batches/{id}/release", actions::release)
+        .post(Role::Preparer, "/batches/{id}/retry", actions::retry)
+}
+
+struct Row {
+    batch: Batch,
+    created: When,
+}
+
+impl Row {
+    fn state(&self) -> Told {
+        state(&self.batch)
+    }
+
+    fn total(&self) -> String {
+        for_people(self.batch.total, self.batch.currency)
+    }
+
+    fn fees(&self) -> String {
+        for_people(self.batch.fees, self.batch.currency)
+    }
+}
+
+fn rail(batch: &Batch) -> &'static str {
+    match batch.rail {
+        Rail::Api => "PayPal",
+        Rail::File => "PayPal file",
+        Rail::Manual => "Manual",
+    }
+}
+
+#[derive(Template)]
+#[template(path = "payouts/index.html")]
+struct Index {
+    frame: Frame,
+    rows: Vec<Row>,
+    first: bool,
+    next: Option<i64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Before {
+    before: Option<i64>,
+}
+
+async fn index(State(app): State<App>, signed: Signed, Query(asked): Query<Before>) -> Result<Response> {
+    let mut tx = signed.tx(&app).await?;
+    let mut found = batches::list(&mut tx, asked.before, BATCHES + 1).await?;
+    let more = found.len() as i64 > BATCHES;
+    found.truncate(usize::try_from(BATCHES).expect("a page is small"));
+    let next = found.last().filter(|_| more).map(|batch| batch.number);
+    let rows = found.into_iter().map(|batch| Row { created: when(batch.created_at, &signed.time_zone), batch });
+    page(&Index { frame: signed.frame(Section::Payouts), rows: rows.collect(), first: asked.before.is_none(), next })
+}
+
+struct ItemRow {
+    item: Item,
+    at: When,
+}
+
+impl ItemRow {
+    fn amount(&self) -> String {
+        for_people(self.item.amount, self.item.currency)
+    }
+
+    /// What PayPal took, in its currency.
+    fn fee(&self) -> Option<(&str, String)> {
+        let code = self.item.fee_currency.as_deref()?;
+        let fee = self.item.fee.filter(|fee| *fee > Decimal::ZERO)?;
+        // PayPal may charge in a currency that it does not pay out.
+        let words = code.parse().map_or_else(|_| fee.normalize().to_string(), |currency| for_people(fee, currency));
+        Some((code, words))
+    }
+
+    fn told(&self, batch: &Batch) -> (&'static str, &'static str, String) {
+        item_words(&self.item, batch, &self.at)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "payouts/show.html", blocks = ["progress"])]
+struct Show {
+    frame: Frame,
+    batch: Batch,
+    created: When,
+    look: Option<When>,
+    items: Vec<ItemRow>,
+    next: Option<ItemId>,
+    first: bool,
+    state: String,
+    history: Vec<(HistoryLine, When)>,
+}
+
+impl Show {
+    fn told(&self) -> Told {
+        state(&self.batch)
+    }
+
+    fn total(&self) -> String {
+        for_people(self.batch.total, self.batch.currency)
+    }
+
+    fn method(&self) -> String {
+        let rail = rail(&self.batch);
+        if self.is_api() { format!("{rail}, {}", self.batch.environment.name()) } else { rail.to_owned() }
+    }
+
+    fn is_api(&self) -> bool {
+        self.batch.rail == Rail::Api
+    }
+
+    fn handed_over(&self) -> i64 {
+        if self.batch.accepted_at.is_some() { i64::from(self.batch.items) } else { 0 }
+    }
+
+    /// "312 of 500 handed to PayPal; 240 paid, 3 need attention"
+    fn progress_words(&self) -> String {
+        let b = &self.batch;
+        let attention = b.unclaimed + b.unpaid + b.needs_a_person;
+        let mut words = format!("{} of {} handed to PayPal; {} paid", self.handed_over(), b.items, b.paid);
+        if b.processing + b.on_hold > 0 {
+            words.push_str(&format!(", {} in progress", b.processing + b.on_hold));
+        }
+        if attention > 0 {
+            words.push_str(&format!(", {attention} need attention"));
+        }
+        words
+    }
+
+    /// Items of which PayPal has said something final for now.
+    fn done(&self) -> i64 {
+        self.batch.paid + self.batch.unclaimed + self.batch.unpaid + self.batch.needs_a_person + self.batch.on_hold
+    }
+
+    /// What the page says above everything else.
+    fn sentence(&self) -> String {
+        let b = &self.batch;
+        let paid = for_people(b.paid_amount, b.currency);
+        match b.state {
+            BatchState::Prepared => "Prepared, and not released yet. Nothing has been sent.".into(),
+            BatchState::Ready if b.attempts > 0 => {
+                "PayPal did not take this batch yet. Nothing was paid, and nothing is lost: it is tried again, or you take it back.".into()
+            }
+            BatchState::Ready => "Waiting to be handed to PayPal.".into(),
+            BatchState::Submitting if b.doubted_at.is_some() => {
+                "PayPal did not answer in time. We are asking whether it accepted this batch. Please do not pay these affiliates again.".into()
+            }
+            BatchState::Submitting => "Being handed to PayPal.".into(),
+            BatchState::Accepted if b.settled_at.is_none() => "PayPal has it and is paying.".into(),
+            BatchState::Accepted | BatchState::Closed if b.rail == Rail::Manual => {
+                format!("Marked as paid: {} {}. Reference: {}.", b.currency, self.total(), b.reference.as_deref().unwrap_or("none"))
+            }
+            BatchState::Accepted | BatchState::Closed => {
+                let rest = i64::from(b.items) - b.paid;
+                let rest = match rest {
+                    0 => String::new(),
+                    1 => " 1 has not been paid; see below.".into(),
+                    rest => format!(" {rest} have not been paid; see below."),
+                };
+                format!("Done. {} of {} were paid {} {paid}.{rest}", b.paid, b.items, b.currency)
+            }
+            BatchState::Refused => format!(
+                "PayPal did not take this batch ({}). Nothing was paid, and everything in it is due again.",
+                b.why.as_deref().unwrap_or("no reason given")
+            ),
+            BatchState::Stuck => format!(
+                "Stopped on purpose: {}. Its commissions stay locked and are not due. Look at PayPal’s activity for this batch before anything else.",
+                b.why.as_deref().unwrap_or("its fate is unknown")
+            ),
+            BatchState::Cancelled => "Put back: nothing of it was paid, and everything in it is due again.".into(),
+            BatchState::Exported => {
+                "A file for payment outside was made. Its commissions stand as paying until you mark it as paid or put it back.".into()
+            }
+        }
+    }
+
+    /// Whether the page should go on asking for news.
+    fn is_moving(&self) -> bool {
+        match self.batch.state {
+            BatchState::Ready | BatchState::Submitting => true,
+            BatchState::Accepted => self.batch.settled_at.is_none(),
+            BatchState::Prepared
+            | BatchState::Closed
+            | BatchState::Refused
+            | BatchState::Stuck
+            | BatchState::Cancelled
+            | BatchState::Exported => false,
+        }
+    }
+
+    fn can_cancel(&self) -> bool {
+        self.is_api()
+            && matches!(self.batch.state, BatchState::Prepared | BatchState::Ready)
+            && self.batch.doubted_at.is_none()
+    }
+
+    fn can_release(&self) -> bool {
+        self.batch.rail == Rail::Manual && matches!(self.batch.state, BatchState::Exported | BatchState::Closed)
+    }
+
+    fn is_exported(&self) -> bool {
+        self.batch.state == BatchState::Exported
+    }
+
+    fn can_retry(&self) -> bool {
+        self.is_api() && self.batch.unpaid > 0 && !self.is_moving()
+    }
+
+    /// The steps of the batch: state and word.
+    fn steps(&self) -> Vec<(&'static str, &'static str)> {
+        let b = &self.batch;
+        let stopped = matches!(b.state, BatchState::Refused | BatchState::Stuck);
+        let handed = match b.state {
+            _ if b.accepted_at.is_some() => "done",
+            _ if stopped => "bad",
+            BatchState::Submitting | BatchState::Ready => "current",
+            _ => "waiting",
+        };
+        let paying = match (b.accepted_at, b.settled_at) {
+            (Some(_), Some(_)) => "done",
+            (Some(_), None) => "current",
+            (None, _) => "waiting",
+        };
+        let finished = if b.settled_at.is_some() { "done" } else { "waiting" };
+        vec![("done", "Prepared"), (handed, "Handed to PayPal"), (paying, "PayPal is paying"), (finished, "Finished")]
+    }
+
+    fn filter(&self, state: &str) -> String {
+        if state.is_empty() {
+            format!("/batches/{}", self.batch.id)
+        } else {
+            format!("/batches/{}?state={state}", self.batch.id)
+        }
+    }
+
+    /// Tabs over the items: state, word, how many.
+    fn filters(&self) -> Vec<(&'static str, &'static str, i64)> {
+        let b = &self.batch;
+        let all = [
+            ("", "All", i64::from(b.items)),
+            ("paid", "Paid", b.paid),
+            ("processing", "Processing", b.processing),
+            ("unclaimed", "Unclaimed", b.unclaimed),
+            ("on_hold", "Held", b.on_hold),
+            ("unpaid", "Not paid", b.unpaid),
+            ("needs_a_person", "Needs a person", b.needs_a_person),
+        ];
+        all.into_iter().filter(|(state, _, count)| state.is_empty() || *count > 0).collect()
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Asked {
+    state: String,
+    after: Option<ItemId>,
+}
+
+async fn show(
+    State(app): State<App>,
+    signed: Signed,
+    Path(id): Path<BatchId>,
+    Query(asked): Query<Asked>,
+) -> Result<Response> {
+    page(&load(&app, &signed, id, asked).await?)
+}
+
+async fn load(app: &App, signed: &Signed, id: BatchId, asked: Asked) -> Result<Show> {
+    let mut tx = signed.tx(app).await?;
+    let batch = batches::show(&mut tx, id).await?.ok_or(Error::NotFound)?;
+    let wanted = (!asked.state.is_empty()).then_some(asked.state.as_str());
+    let mut items = batches::items(&mut tx, id, wanted, asked.after, ITEMS + 1).await?;
+    let more = items.len() as i64 > ITEMS;
+    items.truncate(usize::try_from(ITEMS).expect("a page is small"));
+    let next = items.last().filter(|_| more).map(|item| item.id);
+    let zone = &signed.time_zone;
+    let items = items
+        .into_iter()
+        .map(|item| ItemRow { at: when(item.time_processed.unwrap_or(item.changed_at), zone), item })
+        .collect();
+    let history = batches::history(&mut tx, id).await?;
+    Ok(Show {
+        frame: signed.frame(Section::Payouts),
+        created: when(batch.created_at, zone),
+        look: batch.look_at.map(|at| when(at, zone)),
+        items,
+        next,
+        first: asked.after.is_none(),
+        history: history
+            .into_iter()
+            .map(|line| {
+                let at = when(line.at, zone);
+                (line, at)
+            })
+            .collect(),
+        state: asked.state,
+        batch,
+    })
+}
+
+/// The moving part of the page. Status 286 ends the polling.
+async fn progress(
+    State(app): State<App>,
+    signed: Signed,
+    headers: HeaderMap,
+    Path(id): Path<BatchId>,
+    Query(asked): Query<Asked>,
+) -> Result<Response> {
+    if !headers.contains_key("hx-request") {
+        return Ok(see(format!("/batches/{id}")).into_response());
+    }
+    let shown = load(&app, &signed, id, asked).await?;
+    let status = if shown.is_moving() { StatusCode::OK } else { STOP_POLLING };
+    Ok(html(status, shown.as_progress().render()?))
+}
+
+/// The batch, if this merchant has it.
+async fn exists(app: &App, signed: &Signed, id: BatchId) -> Result<Batch> {
+    let mut tx = signed.tx(app).await?;
+    batches::show(&mut tx, id).await?.ok_or(Error::NotFound)
+}
