@@ -11,6 +11,7 @@ pub mod commission;
 pub mod config;
 pub mod connection;
 pub mod database;
+pub mod demo;
 pub mod id;
 pub mod master_key;
 pub mod money;

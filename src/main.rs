@@ -11,7 +11,7 @@ use stipend::config::{Command, CommandLine, DataFlags, MerchantCommand, Problems
 use stipend::database::Database;
 use stipend::database::local::LocalPostgres;
 use stipend::role::Role;
-use stipend::{serve, simulator, telemetry, verify};
+use stipend::{demo, serve, simulator, telemetry, verify};
 
 /// The status of a configuration that cannot be run with; clap uses it for unknown flags too.
 const MISCONFIGURED: u8 = 2;
@@ -50,6 +50,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             telemetry::start_log(&data.log);
             serve::run(data, serve).await
         }
+        Command::Demo(args) => demo::run(args).await,
         Command::Migrate { data } => {
             administer(data, async |_| Ok("The database has this version's schema".to_owned())).await
         }

@@ -44,6 +44,7 @@ impl Site {
             paypal: Client::new(http, None, clock.clone()),
             clock,
             public_url: None,
+            demo: None,
             instance: InstanceId::new(),
             wake: Arc::default(),
         };

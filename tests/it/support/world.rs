@@ -48,6 +48,7 @@ pub fn app_on(database: Database, simulator: String, clock: Clock) -> App {
         paypal: Client::new(http, Some(simulator), clock.clone()),
         clock,
         public_url: None,
+        demo: None,
         instance: InstanceId::new(),
         wake: Arc::default(),
     }
