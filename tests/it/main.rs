@@ -8,6 +8,7 @@ mod configuration;
 mod crash;
 mod local_postgres;
 mod pay;
+mod random;
 mod simulator;
 mod support;
 mod verify;

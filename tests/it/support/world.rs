@@ -214,13 +214,17 @@ impl World {
 
     /// What a person who ticks these rows and opens the review could ask.
     pub async fn review(&self, ticked: &Ticked, how: How) -> Ask {
+        self.try_review(ticked, how).await.expect("something is due")
+    }
+
+    /// The same, where nothing may be due.
+    pub async fn try_review(&self, ticked: &Ticked, how: How) -> Option<Ask> {
         let mut tx = self.tx().await;
         let actor = self.actor();
-        let request =
-            selection::select(&mut tx, &actor, self.today(), ticked).await.unwrap().expect("something is due");
+        let request = selection::select(&mut tx, &actor, self.today(), ticked).await.unwrap()?;
         let seen = selection::load(&mut tx, request).await.unwrap().unwrap().seen();
         tx.commit().await.unwrap();
-        Ask { request, actor, how, subject: "You have a payout".into(), message: String::new(), seen }
+        Some(Ask { request, actor, how, subject: "You have a payout".into(), message: String::new(), seen })
     }
 
     /// Lets the worker's steps run until nothing is due at this moment.
@@ -275,6 +279,12 @@ impl World {
             .await
             .unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    /// Forgets what was to go wrong.
+    pub async fn no_more_faults(&self) {
+        let door = format!("{}/_simulator/faults", self.simulator.url());
+        assert!(reqwest_client().delete(door).send().await.unwrap().status().is_success());
     }
 
     pub async fn bank(&self) -> Value {
