@@ -5,10 +5,13 @@
 mod administration;
 mod answers;
 mod configuration;
+mod contention;
 mod crash;
 mod local_postgres;
 mod pay;
+mod properties;
 mod random;
 mod simulator;
+mod strange;
 mod support;
 mod verify;

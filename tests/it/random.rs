@@ -24,7 +24,17 @@ const SEEDS: u64 = 100;
 const AT_ONCE: usize = 4;
 const STEPS: usize = 45;
 const RECEIVERS: [&str; 12] = [
-    "ann", "bob", "eve", "failed", "unregistered", "claims-later", "onhold", "blocked", "refunded", "reversed", "returned",
+    "ann",
+    "bob",
+    "eve",
+    "failed",
+    "unregistered",
+    "claims-later",
+    "onhold",
+    "blocked",
+    "refunded",
+    "reversed",
+    "returned",
     "denied-batch",
 ];
 const CURRENCIES: [&str; 3] = ["USD", "EUR", "JPY"];
@@ -68,7 +78,6 @@ async fn run(seed: u64) {
         panic!("seed {seed}: {problem}\n{}", schedule.log.join("\n"));
     }
     schedule.world.check().await;
-    if std::env::var_os("STIPEND_TELL").is_some() { eprintln!("seed {seed}: {:?} creates {} doubted {} stuck {} denied {}", schedule.world.standings().await, schedule.world.calls("create").await, schedule.batches("doubted_at is not null").await.len(), schedule.batches("state='stuck'").await.len(), schedule.batches("paypal_status='DENIED'").await.len()); eprintln!("{}", schedule.log.join("\n")); }
 }
 
 impl Schedule {
@@ -91,7 +100,8 @@ impl Schedule {
     }
 
     async fn owe(&mut self) {
-        let (who, currency) = (*RECEIVERS.choose(&mut self.random).unwrap(), *CURRENCIES.choose(&mut self.random).unwrap());
+        let (who, currency) =
+            (*RECEIVERS.choose(&mut self.random).unwrap(), *CURRENCIES.choose(&mut self.random).unwrap());
         let amounts: Vec<String> =
             (0..self.random.random_range(1..4)).map(|_| self.random.random_range(1..5_000).to_string()).collect();
         let amounts: Vec<&str> = amounts.iter().map(String::as_str).collect();
@@ -121,8 +131,10 @@ impl Schedule {
         let merchant = self.world.merchant;
         let outcomes = match &second {
             Some(second) => {
-                let (a, b) =
-                    tokio::join!(draft(&self.instances[0], merchant, &first), draft(&self.instances[1], merchant, second));
+                let (a, b) = tokio::join!(
+                    draft(&self.instances[0], merchant, &first),
+                    draft(&self.instances[1], merchant, second)
+                );
                 vec![a, b]
             }
             None => vec![draft(&self.instances[0], merchant, &first).await],
@@ -296,7 +308,7 @@ fn fault(random: &mut StdRng) -> Value {
     .choose(random)
     .unwrap();
     let call = *["create", "create", "create", "show_batch", "show_batch", "token", "any"].choose(random).unwrap();
-    match random.random_range(0..17) {
+    match random.random_range(0..20) {
         0 => json!({"call": call, "what": "cut_before", "nth": nth, "times": times}),
         1..4 => json!({"call": call, "what": "cut_after", "nth": nth, "times": times}),
         4 => json!({"call": call, "what": "cut_body", "nth": nth, "times": times}),
@@ -305,12 +317,14 @@ fn fault(random: &mut StdRng) -> Value {
         7 => json!({"call": call, "what": "broken_json", "nth": nth, "times": times}),
         8 => json!({"call": call, "what": "status", "status": failure, "nth": nth, "times": times}),
         9 => json!({"call": call, "what": "status_after", "status": failure, "nth": nth, "times": times}),
-        10 => json!({"call": "create", "what": "status", "status": status, "name": name, "nth": nth}),
+        10 => json!({"call": "create", "what": "denied", "nth": nth}),
         11 => json!({"call": call, "what": "rate_limit", "retry_after": 30, "nth": nth}),
         12 => json!({"call": "any", "what": "expire_tokens", "nth": nth}),
         13 => json!({"call": "create", "what": "duplicate_without_link", "nth": nth, "times": times}),
-        14 => json!({"call": "create", "what": "denied", "nth": nth}),
-        15 => json!({"call": "create", "what": "settle_after", "ms": 3_600_000, "nth": nth}),
-        _ => json!({"call": call, "what": *["delay", "slow_body"].choose(random).unwrap(), "ms": ms, "nth": nth, "times": times}),
+        14..16 => json!({"call": "create", "what": "settle_after", "ms": 3_600_000, "nth": nth}),
+        16..19 => json!({"call": "create", "what": "status", "status": status, "name": name, "nth": nth}),
+        _ => {
+            json!({"call": call, "what": *["delay", "slow_body"].choose(random).unwrap(), "ms": ms, "nth": nth, "times": times})
+        }
     }
 }

@@ -356,6 +356,26 @@ impl World {
             }
         }
         assert!(moved.is_empty(), "the bank knows payments that we do not: {moved:?}");
+        self.check_commissions(&bank, tx).await;
+    }
+
+    /// Each commission has moved its money once or never, in whichever payments it was.
+    async fn check_commissions(&self, bank: &Value, mut tx: Tx) {
+        let items = bank["batches"].as_array().unwrap().iter().flat_map(|batch| batch["items"].as_array().unwrap());
+        let paid = items.filter(|item| item["payments"] == 1);
+        let paid: Vec<String> = paid.map(|item| item["sender_item_id"].as_str().unwrap().to_owned()).collect();
+        let twice: Vec<CommissionId> = sqlx::query_scalar(
+            "select l.commission_id
+            from allocations l join payout_items i on i.merchant_id = l.merchant_id and i.id = l.item_id
+            where l.merchant_id = $1 and (i.sender_item_id = any($2) or i.state = 'paid' and i.transaction_id is null)
+            group by l.commission_id having count(*) > 1",
+        )
+        .bind(self.merchant)
+        .bind(paid)
+        .fetch_all(&mut *tx)
+        .await
+        .unwrap();
+        assert!(twice.is_empty(), "these commissions were paid twice: {twice:?}");
     }
 }
 
