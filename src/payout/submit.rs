@@ -339,7 +339,7 @@ pub async fn expire(app: &App) -> anyhow::Result<()> {
         match end_unsent(app, &expired).await {
             Ok(word) => tracing::error!(batch.id = %batch, "batch {batch}: {word}"),
             Err(error) => {
-                tracing::error!(batch.id = %batch, "batch {batch} has expired and could not be ended: {error:#}")
+                tracing::error!(batch.id = %batch, "batch {batch} has expired and could not be ended: {error:#}");
             }
         }
     }

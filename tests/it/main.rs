@@ -4,6 +4,7 @@
 
 mod administration;
 mod answers;
+mod architecture;
 mod configuration;
 mod contention;
 mod crash;
