@@ -14,6 +14,7 @@
 
 mod adopt;
 pub mod batch;
+pub mod batches;
 mod claim;
 mod crash;
 pub mod draft;

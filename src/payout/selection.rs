@@ -23,10 +23,15 @@ pub struct Filter {
 
 impl Filter {
     /// Narrows a query over `owed o join affiliates a`; the minimum is a matter of its sums.
-    pub fn push(&self, query: &mut QueryBuilder<Postgres>) {
+    fn push(&self, query: &mut QueryBuilder<Postgres>) {
         if let Some(currency) = self.currency {
             query.push(" and o.currency = ").push_bind(currency);
         }
+        self.push_search(query);
+    }
+
+    /// Narrows a query over `affiliates a`.
+    pub fn push_search(&self, query: &mut QueryBuilder<Postgres>) {
         if !self.search.is_empty() {
             let like = format!("%{}%", escape_like(&self.search.to_lowercase()));
             query.push(" and (a.sort_name like ").push_bind(like.clone());

@@ -4,13 +4,16 @@
 
 mod affiliates;
 pub mod assets;
+mod batches;
 mod connection;
+mod due;
 mod error;
 pub mod export;
 mod extract;
 mod guard;
 pub mod health;
 mod page;
+mod review;
 mod routes;
 mod session;
 mod setup;
@@ -40,7 +43,14 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 
 /// Every page of the application: one line a family.
 pub fn pages() -> Routes {
-    Routes::new().with(sign_in::routes).with(setup::routes).with(affiliates::routes).with(connection::routes)
+    Routes::new()
+        .with(sign_in::routes)
+        .with(setup::routes)
+        .with(affiliates::routes)
+        .with(connection::routes)
+        .with(due::routes)
+        .with(review::routes)
+        .with(batches::routes)
 }
 
 /// The whole web application.
@@ -61,9 +71,9 @@ pub fn router(app: App) -> Router {
         .layer(CatchPanicLayer::custom(error::from_panic))
         .layer(from_fn_with_state(app.clone(), visitor::identify))
         .layer(sessions)
+        .layer(from_fn(error::as_pages))
         .layer(set(header::VARY, "HX-Request"))
-        .layer(set(header::CACHE_CONTROL, "no-store"))
-        .layer(from_fn(error::as_pages));
+        .layer(set(header::CACHE_CONTROL, "no-store"));
     let files = Router::new().route("/static/{address}", get(assets::serve)).layer(CompressionLayer::new());
     let router = Router::new().merge(files).merge(pages).with_state(app);
     with_security_headers(router, https)

@@ -104,7 +104,7 @@ async fn an_instance_whose_clock_is_wrong_neither_sends_nor_gives_up() {
         .await
         .unwrap();
     drop(connection);
-    let wrong = stipend::database::Database::connect(&world.url).await.unwrap();
+    let wrong = stipend::database::Database::connect(&world.site.database_url).await.unwrap();
     let app = stipend::app::App { database: wrong, ..world.another_instance() };
     assert!(submit::next(&app).await.unwrap_err().to_string().contains("set the clock"));
     assert!(submit::expire(&app).await.unwrap_err().to_string().contains("set the clock"));

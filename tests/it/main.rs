@@ -1,18 +1,24 @@
 //! One binary of integration tests: through the door, and then the simulator's bank is asked.
-
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod administration;
+mod affiliates;
 mod answers;
 mod architecture;
+mod compose;
 mod configuration;
 mod contention;
 mod crash;
+mod in_a_browser;
 mod local_postgres;
 mod pay;
+mod pictures;
 mod properties;
 mod random;
+mod rehearsal;
+mod sign_in;
 mod simulator;
+mod sqlx_data;
 mod strange;
 mod support;
 mod verify;

@@ -1,6 +1,7 @@
 //! A PayPal that answers strangely: what it says is kept, moves nothing it should not, and never ends the reading.
 
-use crate::support::world::{World, app_on};
+use crate::support::site::app_on;
+use crate::support::world::World;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -42,7 +43,7 @@ impl Strange {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async { axum::serve(listener, router).await });
-        app_on(world.app.database.clone(), format!("http://{address}"), world.app.clock.clone())
+        app_on(world.app.database.clone(), Some(format!("http://{address}")), world.app.clock.clone())
     }
 }
 

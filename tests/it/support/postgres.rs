@@ -48,6 +48,11 @@ async fn database_from(template: Option<&str>) -> TestDatabase {
     TestDatabase { url, database: Database::from_pool(pool), name }
 }
 
+/// How to administer the server of this process.
+pub async fn server_url() -> String {
+    server().await.url()
+}
+
 /// The server of this process. It ends with the process, however that ends.
 async fn server() -> &'static LocalPostgres {
     static SERVER: OnceCell<LocalPostgres> = OnceCell::const_new();

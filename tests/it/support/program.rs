@@ -170,7 +170,7 @@ pub fn run_with_input(mut command: Command, input: &str) -> Output {
 pub struct Program {
     child: Child,
     lines: Receiver<String>,
-    /// What it has logged so far, as far as it was looked at.
+    /// What it has told so far, as far as it was looked at.
     pub log: Vec<String>,
     /// Where it listens.
     pub address: String,
@@ -188,10 +188,16 @@ impl Program {
 
     /// Starts it.
     pub fn spawn(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
-        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let also = sender.clone();
+        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            BufReader::new(out).lines().map_while(Result::ok).try_for_each(|line| also.send(line))
+        });
+        std::thread::spawn(move || {
+            BufReader::new(err).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
         Self { child, lines, log: Vec::new(), address: String::new() }
     }
 

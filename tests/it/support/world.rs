@@ -2,53 +2,34 @@
 //! and end by asking the simulator's bank; [`World::check`] compares what we believe with what it knows.
 
 use super::postgres::{TestDatabase, database};
+use super::site::{Site, app_on};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration as StdDuration;
 use stipend::app::App;
 use stipend::audit::Actor;
 use stipend::clock::Clock;
 use stipend::connection::{self, Outcome};
 use stipend::database::{Database, Tx};
-use stipend::id::{AffiliateId, BatchId, CommissionId, InstanceId, MerchantId, PersonId};
+use stipend::id::{AffiliateId, BatchId, CommissionId, MerchantId, PersonId};
 use stipend::payout::draft::{Ask, DraftError, How, draft};
 use stipend::payout::selection::{self, Ticked};
 use stipend::payout::{reconcile, submit};
-use stipend::paypal::{Client, Credentials, Environment};
+use stipend::paypal::{Credentials, Environment};
+use stipend::role::Role;
 use stipend::simulator::{Account, Settings, Simulator};
-use stipend::vault::Vault;
 use stipend::verify::verify;
 use time::{Date, Duration};
 
 /// See the module.
 pub struct World {
     pub app: App,
+    pub site: Site,
     pub simulator: Simulator,
     pub merchant: MerchantId,
     pub person: PersonId,
     pub affiliates: HashMap<String, AffiliateId>,
-    /// How another process connects to the database.
-    pub url: String,
-    _database: Option<TestDatabase>,
-}
-
-/// The key that seals this world's secrets.
-pub const MASTER_KEY: [u8; 32] = [7; 32];
-
-/// An instance of the application.
-pub fn app_on(database: Database, simulator: String, clock: Clock) -> App {
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    App {
-        database,
-        vault: Vault::new(&MASTER_KEY),
-        paypal: Client::new(http, Some(simulator), clock.clone()),
-        clock,
-        public_url: None,
-        instance: InstanceId::new(),
-        wake: Arc::default(),
-    }
 }
 
 impl World {
@@ -77,23 +58,11 @@ impl World {
         let settings =
             Settings { accounts, settle_after: StdDuration::from_secs(3), journal: None, clock: clock.clone() };
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), settings).await.unwrap();
-        let app = app_on(database, simulator.url(), clock);
-        let (merchant, person) = (MerchantId::new(), PersonId::new());
-        let mut tx = app.database.installation().await.unwrap();
-        sqlx::query("insert into merchants (id, name, time_zone, created_at) values ($1, 'Acme', 'UTC', $2)")
-            .bind(merchant)
-            .bind(app.clock.now())
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        sqlx::query("insert into people (id, email, password_hash, created_at) values ($1, 'ann@example.com', '', $2)")
-            .bind(person)
-            .bind(app.clock.now())
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
-        World { app, simulator, merchant, person, affiliates: HashMap::new(), url, _database: keep }
+        let app = app_on(database, Some(simulator.url()), clock);
+        let site = Site::of(app, url, keep).await;
+        let merchant = site.merchant("Acme").await;
+        let person = site.person("ann@example.com", "Acme", Role::Admin).await;
+        World { app: site.app.clone(), site, simulator, merchant, person, affiliates: HashMap::new() }
     }
 
     pub fn actor(&self) -> Actor {
@@ -105,7 +74,7 @@ impl World {
     }
 
     pub fn today(&self) -> Date {
-        self.app.clock.today("UTC")
+        self.app.clock.today("Europe/Berlin")
     }
 
     /// Saves details and tells what PayPal said.
@@ -120,7 +89,7 @@ impl World {
 
     /// A second instance of the application: the same database and clock, its own leases and tokens.
     pub fn another_instance(&self) -> App {
-        app_on(self.app.database.clone(), self.simulator.url(), self.app.clock.clone())
+        app_on(self.app.database.clone(), Some(self.simulator.url()), self.app.clock.clone())
     }
 
     /// Owes the affiliate of this address some amounts, due today.
