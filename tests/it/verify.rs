@@ -204,7 +204,7 @@ async fn the_command_tells_and_its_status_says_so() {
     world.settle().await;
     let run = |flags: &[&str]| {
         let mut command = program(RunAs::Us);
-        command.arg("verify").args(flags).env("DATABASE_URL", &world.url).output().unwrap()
+        command.arg("verify").args(flags).env("DATABASE_URL", &world.site.database_url).output().unwrap()
     };
     let sound = run(&[]);
     let told = String::from_utf8(sound.stdout).unwrap();

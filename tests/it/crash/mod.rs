@@ -7,7 +7,8 @@ mod steps;
 mod together;
 
 use crate::support::program::{Program, RunAs, program, test_folder};
-use crate::support::world::{MASTER_KEY, World};
+use crate::support::site::MASTER_KEY;
+use crate::support::world::World;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ impl Stage {
         fs::write(&key, hex::encode(MASTER_KEY)).unwrap();
         fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
         let settings = vec![
-            ("DATABASE_URL", world.url.clone()),
+            ("DATABASE_URL", world.site.database_url.clone()),
             ("STIPEND_SIMULATOR_URL", world.simulator.url()),
             ("STIPEND_MASTER_KEY_FILE", key.display().to_string()),
             ("STIPEND_DATA_DIR", folder.display().to_string()),

@@ -1,7 +1,8 @@
 //! A crash after each of the six steps, at each of the named places, and at random moments.
 
 use super::{Stage, converge, everybody_was_paid_once};
-use crate::support::world::{World, app_on, everything};
+use crate::support::site::app_on;
+use crate::support::world::{World, everything};
 use nix::sys::signal::Signal;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
@@ -77,7 +78,7 @@ async fn a_crash_between_two_pages_loses_none() {
 async fn draft_and_crash() {
     let told = |name: &str| std::env::var(name).unwrap();
     let database = Database::connect(&told("DRAFT_DATABASE")).await.unwrap();
-    let app = app_on(database, "http://127.0.0.1:9".into(), Clock::system());
+    let app = app_on(database, Some("http://127.0.0.1:9".into()), Clock::system());
     let merchant = told("DRAFT_MERCHANT").parse().unwrap();
     let ask = Ask {
         request: told("DRAFT_REQUEST").parse().unwrap(),
@@ -98,7 +99,7 @@ async fn a_crash_after_the_draft_pays_once() {
     let crashed = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "crash::steps::draft_and_crash"])
         .env("STIPEND_CRASH_AT", "after_draft")
-        .env("DRAFT_DATABASE", &world.url)
+        .env("DRAFT_DATABASE", &world.site.database_url)
         .env("DRAFT_MERCHANT", world.merchant.to_string())
         .env("DRAFT_REQUEST", ask.request.to_string())
         .env("DRAFT_SUBJECT", &ask.subject)

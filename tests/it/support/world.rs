@@ -2,25 +2,23 @@
 //! and end by asking the simulator's bank; [`World::check`] compares what we believe with what it knows.
 
 use super::postgres::{TestDatabase, database};
-use super::site::Site;
+use super::site::{Site, app_on};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration as StdDuration;
 use stipend::app::App;
 use stipend::audit::Actor;
 use stipend::clock::Clock;
 use stipend::connection::{self, Outcome};
 use stipend::database::{Database, Tx};
-use stipend::id::{AffiliateId, BatchId, CommissionId, InstanceId, MerchantId, PersonId};
+use stipend::id::{AffiliateId, BatchId, CommissionId, MerchantId, PersonId};
 use stipend::payout::draft::{Ask, DraftError, How, draft};
 use stipend::payout::selection::{self, Ticked};
 use stipend::payout::{reconcile, submit};
-use stipend::paypal::{Client, Credentials, Environment};
+use stipend::paypal::{Credentials, Environment};
 use stipend::role::Role;
 use stipend::simulator::{Account, Settings, Simulator};
-use stipend::vault::Vault;
 use stipend::verify::verify;
 use time::{Date, Duration};
 
@@ -32,26 +30,6 @@ pub struct World {
     pub merchant: MerchantId,
     pub person: PersonId,
     pub affiliates: HashMap<String, AffiliateId>,
-    /// How another process connects to the database.
-    pub url: String,
-}
-
-/// The key that seals this world's secrets.
-pub const MASTER_KEY: [u8; 32] = [7; 32];
-
-/// An instance of the application.
-pub fn app_on(database: Database, simulator: String, clock: Clock) -> App {
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    App {
-        database,
-        vault: Vault::new(&MASTER_KEY),
-        paypal: Client::new(http, Some(simulator), clock.clone()),
-        clock,
-        public_url: None,
-        demo: None,
-        instance: InstanceId::new(),
-        wake: Arc::default(),
-    }
 }
 
 impl World {
@@ -80,10 +58,11 @@ impl World {
         let settings =
             Settings { accounts, settle_after: StdDuration::from_secs(3), journal: None, clock: clock.clone() };
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), settings).await.unwrap();
-        let site = Site::on(app_on(database, simulator.url(), clock), keep).await;
+        let app = app_on(database, Some(simulator.url()), clock);
+        let site = Site::of(app, url, keep).await;
         let merchant = site.merchant("Acme").await;
         let person = site.person("ann@example.com", "Acme", Role::Admin).await;
-        World { app: site.app.clone(), site, simulator, merchant, person, affiliates: HashMap::new(), url }
+        World { app: site.app.clone(), site, simulator, merchant, person, affiliates: HashMap::new() }
     }
 
     pub fn actor(&self) -> Actor {
@@ -110,7 +89,7 @@ impl World {
 
     /// A second instance of the application: the same database and clock, its own leases and tokens.
     pub fn another_instance(&self) -> App {
-        app_on(self.app.database.clone(), self.simulator.url(), self.app.clock.clone())
+        app_on(self.app.database.clone(), Some(self.simulator.url()), self.app.clock.clone())
     }
 
     /// Owes the affiliate of this address some amounts, due today.
@@ -204,13 +183,17 @@ impl World {
 
     /// What a person who ticks these rows and opens the review could ask.
     pub async fn review(&self, ticked: &Ticked, how: How) -> Ask {
+        self.try_review(ticked, how).await.expect("something is due")
+    }
+
+    /// The same, where nothing may be due.
+    pub async fn try_review(&self, ticked: &Ticked, how: How) -> Option<Ask> {
         let mut tx = self.tx().await;
         let actor = self.actor();
-        let request =
-            selection::select(&mut tx, &actor, self.today(), ticked).await.unwrap().expect("something is due");
+        let request = selection::select(&mut tx, &actor, self.today(), ticked).await.unwrap()?;
         let seen = selection::load(&mut tx, request).await.unwrap().unwrap().seen();
         tx.commit().await.unwrap();
-        Ask { request, actor, how, subject: "You have a payout".into(), message: String::new(), seen }
+        Some(Ask { request, actor, how, subject: "You have a payout".into(), message: String::new(), seen })
     }
 
     /// Lets the worker's steps run until nothing is due at this moment.
@@ -265,6 +248,12 @@ impl World {
             .await
             .unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    /// Forgets what was to go wrong.
+    pub async fn no_more_faults(&self) {
+        let door = format!("{}/_simulator/faults", self.simulator.url());
+        assert!(reqwest_client().delete(door).send().await.unwrap().status().is_success());
     }
 
     pub async fn bank(&self) -> Value {
@@ -336,6 +325,26 @@ impl World {
             }
         }
         assert!(moved.is_empty(), "the bank knows payments that we do not: {moved:?}");
+        self.check_commissions(&bank, tx).await;
+    }
+
+    /// Each commission has moved its money once or never, in whichever payments it was.
+    async fn check_commissions(&self, bank: &Value, mut tx: Tx) {
+        let items = bank["batches"].as_array().unwrap().iter().flat_map(|batch| batch["items"].as_array().unwrap());
+        let paid = items.filter(|item| item["payments"] == 1);
+        let paid: Vec<String> = paid.map(|item| item["sender_item_id"].as_str().unwrap().to_owned()).collect();
+        let twice: Vec<CommissionId> = sqlx::query_scalar(
+            "select l.commission_id
+            from allocations l join payout_items i on i.merchant_id = l.merchant_id and i.id = l.item_id
+            where l.merchant_id = $1 and (i.sender_item_id = any($2) or i.state = 'paid' and i.transaction_id is null)
+            group by l.commission_id having count(*) > 1",
+        )
+        .bind(self.merchant)
+        .bind(paid)
+        .fetch_all(&mut *tx)
+        .await
+        .unwrap();
+        assert!(twice.is_empty(), "these commissions were paid twice: {twice:?}");
     }
 }
 
