@@ -4,12 +4,14 @@
 
 mod affiliates;
 pub mod assets;
+mod commissions;
 mod error;
 pub mod export;
 mod extract;
 mod guard;
 pub mod health;
 mod page;
+pub mod pages;
 mod routes;
 mod session;
 mod setup;
@@ -39,7 +41,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 
 /// Every page of the application: one line a family.
 pub fn pages() -> Routes {
-    Routes::new().with(sign_in::routes).with(setup::routes).with(affiliates::routes)
+    Routes::new().with(sign_in::routes).with(setup::routes).with(affiliates::routes).with(commissions::routes)
 }
 
 /// The whole web application.
