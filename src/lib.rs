@@ -12,6 +12,7 @@ pub mod config;
 pub mod connection;
 pub mod database;
 pub mod id;
+pub mod import;
 pub mod master_key;
 pub mod money;
 mod newcomer;

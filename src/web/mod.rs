@@ -10,6 +10,7 @@ pub mod export;
 mod extract;
 mod guard;
 pub mod health;
+mod imports;
 mod page;
 pub mod pages;
 mod routes;
@@ -41,7 +42,12 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 
 /// Every page of the application: one line a family.
 pub fn pages() -> Routes {
-    Routes::new().with(sign_in::routes).with(setup::routes).with(affiliates::routes).with(commissions::routes)
+    Routes::new()
+        .with(sign_in::routes)
+        .with(setup::routes)
+        .with(affiliates::routes)
+        .with(commissions::routes)
+        .with(imports::routes)
 }
 
 /// The whole web application.
