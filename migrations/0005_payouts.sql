@@ -8,11 +8,8 @@ create table selections (
     id            uuid not null,
     person_id     uuid references people,
     created_at    timestamptz not null,
-    updated_at    timestamptz not null,
     through       date not null,
     retry_of      uuid,                     -- the batch whose unpaid rest this is
-    subject       text not null default '' check (length(subject) <= 255),
-    message       text not null default '' check (length(message) <= 1000),
     primary key (merchant_id, id)
 );
 create index selections_by_age on selections (created_at);
@@ -37,6 +34,8 @@ create table payout_requests (
     created_at   timestamptz not null,
     asked        bytea not null,             -- SHA-256 of what was asked: the same id with another content is refused
     rail         text not null check (rail in ('api', 'file', 'manual')),
+    subject      text not null default '' check (length(subject) <= 255),   -- of PayPal's mail to the recipients
+    message      text not null default '' check (length(message) <= 1000),
     released_at  timestamptz,                -- null while it waits for approval or its time
     primary key (merchant_id, id)
 );

@@ -12,13 +12,13 @@ const LOCAL_CHARS: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadEmail {
     /// Nothing before or after the one @, or no @, or two.
-    #[error("“name@example.com” is the form of an e-mail address; this has another")]
+    #[error("write it as in name@example.com")]
     NoAddress,
     /// A space, or a character that addresses do not have.
-    #[error("an e-mail address has no {0:?} in it")]
+    #[error("it cannot have {0:?} in it")]
     Character(char),
     /// Too long for mail.
-    #[error("an e-mail address has at most {EMAIL_CHARS} characters, {LOCAL_CHARS} of them before the @")]
+    #[error("it can have up to {EMAIL_CHARS} characters, {LOCAL_CHARS} of them before the @")]
     TooLong,
     /// Too long for PayPal, or with letters that PayPal does not take.
     #[error("PayPal takes addresses of at most {PAYPAL_RECEIVER_BYTES} plain characters, without accents")]

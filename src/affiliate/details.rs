@@ -58,16 +58,16 @@ impl Raw {
         }
         let (email, code, paypal_email) = (given(&self.email), given(&self.code), given(&self.paypal_email));
         if let Some(Err(problem)) = email.as_deref().map(check_email) {
-            wrong("email", format!("Check the e-mail: {problem}."));
+            wrong("email", format!("Check the email: {problem}."));
         }
         if email.is_none() && code.is_none() {
-            wrong("email", "Give an e-mail, or an affiliate code if there is none.".into());
+            wrong("email", "Give an email, or an affiliate code if there is none.".into());
         }
         if code.as_ref().is_some_and(|code| code.chars().count() > CODE_CHARS) {
             wrong("code", format!("The affiliate code may have up to {CODE_CHARS} characters."));
         }
         if let Some(Err(problem)) = paypal_email.as_deref().map(check_receiver) {
-            wrong("paypal_email", format!("Check the PayPal e-mail: {problem}."));
+            wrong("paypal_email", format!("Check the PayPal email: {problem}."));
         }
         if !problems.is_empty() {
             return Err(problems);

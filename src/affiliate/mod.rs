@@ -75,7 +75,7 @@ impl Affiliate {
     /// Why PayPal would refuse the address, if it would.
     pub fn receiver_problem(&self) -> Option<&'static str> {
         match self.receiver() {
-            None => Some("There is no address to pay to. Add an e-mail or a PayPal e-mail."),
+            None => Some("There is no address to pay to. Add an email or a PayPal email."),
             Some(receiver) if check_receiver(receiver).is_err() => {
                 Some("PayPal takes addresses of up to 127 plain characters, and this one is longer or has others.")
             }

@@ -140,7 +140,7 @@ pub async fn set_status(tx: &mut Tx, actor: &Actor, id: AffiliateId, status: Sta
 /// The named index becomes a message at its field; any other error stays one.
 fn taken(error: sqlx::Error) -> sqlx::Result<Problem> {
     match error.as_database_error().and_then(|error| error.constraint()) {
-        Some("one_affiliate_per_email") => Ok(("email", "Another affiliate has this e-mail already.".into())),
+        Some("one_affiliate_per_email") => Ok(("email", "Another affiliate has this email already.".into())),
         Some("one_affiliate_per_code") => Ok(("code", "Another affiliate has this code already.".into())),
         Some(_) | None => Err(error),
     }

@@ -5,6 +5,7 @@
 
 mod add;
 mod cancel;
+pub mod due;
 mod list;
 mod payments;
 mod standing;

@@ -15,7 +15,7 @@ pub use store::{
 pub use verify::{Checked, Outcome, check};
 
 use crate::app::App;
-use crate::audit::Actor;
+use crate::audit::{self, Actor};
 use crate::database::Tx;
 use crate::id::{CandidateId, MerchantId};
 use crate::paypal::{Credentials, Environment};
@@ -93,6 +93,7 @@ pub async fn save(
         return Ok(Err(refused));
     }
     let id = candidate::insert(&mut tx, app, actor, details).await?;
+    audit::record(&mut tx, actor, "saved PayPal details", "PayPal connection", told(details)).await?;
     tx.commit().await?;
     prove(app, merchant, actor, id, details).await
 }
@@ -121,7 +122,7 @@ pub async fn check_again(
 }
 
 /// Takes the connection out of force and destroys its secret.
-pub async fn disconnect(app: &App, merchant: MerchantId) -> anyhow::Result<Result<(), Refused>> {
+pub async fn disconnect(app: &App, merchant: MerchantId, actor: &Actor) -> anyhow::Result<Result<(), Refused>> {
     let mut tx = app.database.merchant(merchant).await?;
     store::lock_merchant(&mut tx).await?;
     let blocking = blocking_batches(&mut tx).await?;
@@ -129,6 +130,7 @@ pub async fn disconnect(app: &App, merchant: MerchantId) -> anyhow::Result<Resul
         return Ok(Err(Refused::InUse(blocking)));
     }
     store::retire(&mut tx, app).await?;
+    audit::record(&mut tx, actor, "disconnected PayPal", "PayPal connection", serde_json::json!({})).await?;
     tx.commit().await?;
     Ok(Ok(()))
 }
@@ -151,12 +153,24 @@ async fn prove(
             return Ok(Err(refused));
         }
         candidate::swap(&mut tx, app, actor, id, details, &checked).await?;
+        audit::record(&mut tx, actor, "connected PayPal", "PayPal connection", told(details)).await?;
     } else {
         candidate::fail(&mut tx, app, id, &checked).await?;
     }
     tx.commit().await?;
     app.wake.notify_waiters();
     Ok(Ok(checked.outcome))
+}
+
+/// What the audit log keeps of details: never the Secret, and of the Client ID its end.
+fn told(details: &Credentials) -> serde_json::Value {
+    serde_json::json!({ "environment": details.environment.code(), "client_id": masked(&details.client_id) })
+}
+
+/// A Client ID as pages show it: its last four characters.
+pub fn masked(client_id: &str) -> String {
+    let end: String = client_id.chars().skip(client_id.chars().count().saturating_sub(4)).collect();
+    format!("…{end}")
 }
 
 async fn refusal(app: &App, tx: &mut Tx, details: &Credentials) -> anyhow::Result<Option<Refused>> {

@@ -27,8 +27,24 @@ pub struct Ask {
     pub actor: Actor,
     /// How it is to travel.
     pub how: How,
+    /// Subject of PayPal's mail to the recipients, at most 255 characters.
+    pub subject: String,
+    /// Message in that mail, at most 1,000 characters.
+    pub message: String,
     /// What the review showed ([`super::selection::Selection::seen`]).
     pub seen: [u8; 32],
+}
+
+impl Ask {
+    /// All of what was asked, in one value.
+    fn hash(&self) -> Vec<u8> {
+        let how = match &self.how {
+            How::PayPal => format!("paypal\0{}\0{}", self.subject, self.message),
+            How::Manual { reference } => format!("manual\0{reference}"),
+            How::Export => "export".to_owned(),
+        };
+        Sha256::digest([how.as_bytes(), &self.seen].concat()).to_vec()
+    }
 }
 
 /// How a payment travels.
@@ -69,15 +85,6 @@ impl How {
             Self::Export => "exported a payment",
         }
     }
-
-    fn hash(&self, seen: &[u8; 32]) -> Vec<u8> {
-        let how = match self {
-            Self::PayPal => "paypal".to_owned(),
-            Self::Manual { reference } => format!("manual {reference}"),
-            Self::Export => "export".to_owned(),
-        };
-        Sha256::digest([how.as_bytes(), seen].concat()).to_vec()
-    }
 }
 
 /// Why nothing was drafted. Nothing was changed either.
@@ -116,7 +123,7 @@ pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<Bat
     }
     let lines = take_lines(&mut tx, ask.request).await?;
     let taken: i64 = lines.iter().map(|line| line.commissions).sum();
-    if lines.is_empty() || taken != ground.selected || seen(&lines, &ground.subject, &ground.message) != ask.seen {
+    if lines.is_empty() || taken != ground.selected || seen(&lines) != ask.seen {
         return Err(DraftError::Changed);
     }
     let (environment, connection) = match ask.how {
@@ -131,7 +138,7 @@ pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<Bat
         How::Manual { .. } | How::Export => (manual_environment(app, &ground), None),
     };
     fix_environment(&mut tx, &ground, environment).await?;
-    let batches = compose(&ask.how, &ground, lines);
+    let batches = compose(ask, lines);
     insert_batches(&mut tx, ask, &ground, environment, connection, &batches, now).await?;
     insert_items(&mut tx, &ask.how, &batches, now).await?;
     allocate(&mut tx, ask.request, &batches).await?;
@@ -152,8 +159,6 @@ struct Ground {
     environment: Option<Environment>,
     last_number: i64,
     selected: i64,
-    subject: String,
-    message: String,
 }
 
 /// Drafts of one merchant follow each other, and never cross a change of the connection.
@@ -166,9 +171,7 @@ async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>>
             c.id as "connection?: ConnectionId",
             c.environment as "connected?: Environment",
             (select coalesce(max(number), 0) from payout_batches b where b.merchant_id = m.id) as "last_number!",
-            (select count(*) from selected_commissions p where p.merchant_id = m.id and p.selection_id = s.id) as "selected!",
-            s.subject,
-            s.message
+            (select count(*) from selected_commissions p where p.merchant_id = m.id and p.selection_id = s.id) as "selected!"
         from merchants m
         join selections s on s.merchant_id = m.id and s.id = $2
         left join connections c on c.merchant_id = m.id and c.in_force
@@ -185,8 +188,6 @@ async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>>
         environment: row.environment,
         last_number: row.last_number,
         selected: row.selected,
-        subject: row.subject,
-        message: row.message,
     }))
 }
 
@@ -195,16 +196,18 @@ async fn insert_request(tx: &mut Tx, ask: &Ask, now: OffsetDateTime) -> sqlx::Re
     let merchant = tx.merchant();
     let inserted = sqlx::query!(
         r#"
-        insert into payout_requests (merchant_id, id, person_id, created_at, asked, rail, released_at)
-        values ($1, $2, $3, $4, $5, $6, $4)
+        insert into payout_requests (merchant_id, id, person_id, created_at, asked, rail, subject, message, released_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $4)
         on conflict do nothing
         "#,
         merchant.0,
         ask.request.0,
         ask.actor.person.map(|person| person.0),
         now,
-        ask.how.hash(&ask.seen),
-        ask.how.rail().code()
+        ask.hash(),
+        ask.how.rail().code(),
+        ask.subject,
+        ask.message
     )
     .execute(&mut **tx)
     .await?;
@@ -226,7 +229,7 @@ async fn earlier(tx: &mut Tx, ask: &Ask) -> Result<Vec<BatchId>, DraftError> {
     )
     .fetch_all(&mut **tx)
     .await?;
-    let same = rows.iter().all(|row| row.asked == ask.how.hash(&ask.seen));
+    let same = rows.iter().all(|row| row.asked == ask.hash());
     if same { Ok(rows.into_iter().map(|row| row.batch).collect()) } else { Err(DraftError::AskedOtherwise) }
 }
 
@@ -263,7 +266,7 @@ struct NewBatch {
 }
 
 /// One batch per currency and 15,000 items, each with its name and its bytes.
-fn compose(how: &How, ground: &Ground, lines: Vec<Line>) -> Vec<NewBatch> {
+fn compose(ask: &Ask, lines: Vec<Line>) -> Vec<NewBatch> {
     let mut batches = Vec::new();
     let mut lines = lines.into_iter().peekable();
     while let Some(currency) = lines.peek().map(|line| line.amount.currency()) {
@@ -276,7 +279,7 @@ fn compose(how: &How, ground: &Ground, lines: Vec<Line>) -> Vec<NewBatch> {
         }
         let id = BatchId::new();
         let total = Money::sum(items.iter().map(|(_, _, line)| line.amount)).expect("a batch has items");
-        let body = (how.rail() == Rail::Api).then(|| {
+        let body = (ask.how.rail() == Rail::Api).then(|| {
             let items: Vec<NewItem<'_>> = items
                 .iter()
                 .map(|(_, name, line)| NewItem {
@@ -285,7 +288,7 @@ fn compose(how: &How, ground: &Ground, lines: Vec<Line>) -> Vec<NewBatch> {
                     amount: line.amount,
                 })
                 .collect();
-            create_body(&sender_batch_id(id), &ground.subject, &ground.message, &items)
+            create_body(&sender_batch_id(id), &ask.subject, &ask.message, &items)
         });
         batches.push(NewBatch { id, currency, total, body, items });
     }

@@ -14,10 +14,12 @@
 
 mod adopt;
 pub mod batch;
+pub mod batches;
 mod claim;
 pub mod draft;
 mod facts;
 pub mod item;
+pub mod manual;
 pub mod reconcile;
 mod refuse;
 pub mod selection;

@@ -23,10 +23,15 @@ pub struct Filter {
 
 impl Filter {
     /// Narrows a query over `owed o join affiliates a`; the minimum is a matter of its sums.
-    pub fn push(&self, query: &mut QueryBuilder<Postgres>) {
+    fn push(&self, query: &mut QueryBuilder<Postgres>) {
         if let Some(currency) = self.currency {
             query.push(" and o.currency = ").push_bind(currency);
         }
+        self.push_search(query);
+    }
+
+    /// Narrows a query over `affiliates a`.
+    pub fn push_search(&self, query: &mut QueryBuilder<Postgres>) {
         if !self.search.is_empty() {
             let like = format!("%{}%", escape_like(&self.search.to_lowercase()));
             query.push(" and (a.sort_name like ").push_bind(like.clone());
@@ -161,8 +166,8 @@ async fn insert_selection(
     let id = RequestId::new();
     sqlx::query!(
         r#"
-        insert into selections (merchant_id, id, person_id, created_at, updated_at, through, retry_of)
-        values ($1, $2, $3, $4, $4, $5, $6)
+        insert into selections (merchant_id, id, person_id, created_at, through, retry_of)
+        values ($1, $2, $3, $4, $5, $6)
         "#,
         merchant.0,
         id.0,
@@ -191,10 +196,6 @@ pub struct Selection {
     pub created_at: OffsetDateTime,
     /// The batch whose unpaid rest it is.
     pub retry_of: Option<BatchId>,
-    /// Subject of PayPal's mail to the recipients.
-    pub subject: String,
-    /// Message in that mail.
-    pub message: String,
     /// What is still owed of it, by currency and affiliate.
     pub lines: Vec<Line>,
     /// What was selected and is not owed any more.
@@ -237,7 +238,7 @@ impl Selection {
     /// What the reader of the review saw, in one value. Paying is asked with it, and refused when it is not what
     /// would be paid by then.
     pub fn seen(&self) -> [u8; 32] {
-        seen(&self.lines, &self.subject, &self.message)
+        seen(&self.lines)
     }
 
     /// Sums per currency: affiliates, commissions, amount.
@@ -255,9 +256,8 @@ impl Selection {
 }
 
 /// See [`Selection::seen`]. The lines come in the order of currency and affiliate.
-pub(super) fn seen(lines: &[Line], subject: &str, message: &str) -> [u8; 32] {
+pub(super) fn seen(lines: &[Line]) -> [u8; 32] {
     let mut digest = Sha256::new();
-    digest.update(format!("{}\0{subject}\0{message}\0", lines.len()));
     for line in lines {
         let receiver = line.receiver.as_deref().unwrap_or_default();
         digest.update(format!("{} {} {} {receiver}\0", line.affiliate, line.commissions, line.amount));
@@ -270,7 +270,7 @@ pub async fn load(tx: &mut Tx, id: RequestId) -> anyhow::Result<Option<Selection
     let merchant = tx.merchant();
     let Some(row) = sqlx::query!(
         r#"
-        select through, created_at, retry_of as "retry_of: BatchId", subject, message
+        select through, created_at, retry_of as "retry_of: BatchId"
         from selections
         where merchant_id = $1 and id = $2
         "#,
@@ -287,8 +287,6 @@ pub async fn load(tx: &mut Tx, id: RequestId) -> anyhow::Result<Option<Selection
         through: row.through,
         created_at: row.created_at,
         retry_of: row.retry_of,
-        subject: row.subject,
-        message: row.message,
         lines: fetch_lines(tx, id).await?,
         gone: gone(tx, id).await?,
     }))
@@ -335,28 +333,6 @@ async fn gone(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec<Gone>> {
             })
         })
         .collect()
-}
-
-/// Keeps the message that goes to the recipients.
-pub async fn set_message(
-    tx: &mut Tx,
-    id: RequestId,
-    subject: &str,
-    message: &str,
-    now: OffsetDateTime,
-) -> sqlx::Result<()> {
-    let merchant = tx.merchant();
-    sqlx::query!(
-        "update selections set subject = $3, message = $4, updated_at = $5 where merchant_id = $1 and id = $2",
-        merchant.0,
-        id.0,
-        subject,
-        message,
-        now
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }
 
 /// Takes rows out of a selection; they stay due.

@@ -21,6 +21,7 @@ const FURTHEST: Duration = Duration::days(365 * 100);
 pub fn answer(state: &State, call: &Call, door: &str) -> Reply {
     let result = match (&call.method, door) {
         (&Method::GET, "bank") => Ok(bank(state)),
+        (&Method::POST, "accounts") => set_account(state, &call.body),
         (&Method::GET, "calls") => Ok(state.lock().0.calls.show()),
         (&Method::GET, "clock") => Ok(clock(state)),
         (&Method::POST, "clock") => set_clock(state, &call.body),
@@ -32,11 +33,11 @@ pub fn answer(state: &State, call: &Call, door: &str) -> Reply {
             Ok(inner.faults.show())
         }
         (&Method::POST, door) if door.starts_with("items/") => move_item(state, &door["items/".len()..], &call.body),
-        (_, "bank" | "calls" | "clock" | "faults") => {
+        (_, "accounts" | "bank" | "calls" | "clock" | "faults") => {
             return refusal(StatusCode::METHOD_NOT_ALLOWED, &format!("no {} here", call.method));
         }
         _ => {
-            let doors = "bank, calls, clock, faults, items/{payout_item_id}";
+            let doors = "accounts, bank, calls, clock, faults, items/{payout_item_id}";
             return refusal(StatusCode::NOT_FOUND, &format!("the doors are /_simulator/ followed by {doors}"));
         }
     };
@@ -142,6 +143,31 @@ fn add_faults(state: &State, body: &[u8]) -> Result<Value, String> {
     let (mut inner, _) = state.lock();
     inner.faults.add(body).map_err(|why| format!("{why}\n\n{}", help::FAULTS))?;
     Ok(inner.faults.show())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetAccount {
+    client_id: String,
+    secret: Option<String>,
+    payouts: Option<bool>,
+    approved: Option<bool>,
+}
+
+/// Changes what PayPal lets an app do, as its merchant or PayPal would. Tokens given out keep their scope.
+fn set_account(state: &State, body: &[u8]) -> Result<Value, String> {
+    let forms = r#"send {"client_id": "...", "secret": "...", "payouts": true, "approved": true}; all but client_id may be left out"#;
+    let wanted: SetAccount = serde_json::from_slice(body).map_err(|error| format!("{error}; {forms}"))?;
+    let (mut inner, _) = state.lock();
+    let mut accounts = inner.accounts.iter_mut();
+    let account =
+        accounts.find(|account| account.client_id == wanted.client_id).ok_or("no account has this client_id")?;
+    account.payouts = wanted.payouts.unwrap_or(account.payouts);
+    account.approved = wanted.approved.unwrap_or(account.approved);
+    if let Some(secret) = wanted.secret {
+        account.secret = secret;
+    }
+    Ok(json!({"client_id": account.client_id, "payouts": account.payouts, "approved": account.approved}))
 }
 
 #[derive(Deserialize)]

@@ -75,7 +75,9 @@ const DOORS: &str = r#"DOORS
   GET  /_simulator/calls   "counts" of each call, and "calls", the last 500 with time, status and fault
   GET  /_simulator/clock   {"now": ..., "offset_seconds": N}; POST {"offset_seconds": N} sets the whole offset,
                            {"advance_seconds": N} adds to it; never backwards
+  POST /_simulator/accounts  {"client_id": ..., "payouts": true, "approved": true, "secret": ...} changes what an app
+                           may do, or its secret; all but client_id may be left out. Tokens keep the scope they have.
   POST /_simulator/items/PAYOUT_ITEM_ID  {"to": "RETURNED"} moves an item of a finished batch where PayPal could
   POST /_simulator/faults  see below
   With --journal, batches, cancellations, moved items and the clock's offset are kept across restarts; tokens, fault
-  rules and the list of calls are not."#;
+  rules, changes to accounts and the list of calls are not."#;

@@ -7,7 +7,7 @@ use hyper::StatusCode;
 /// What this is, and whom it knows.
 pub fn page(state: &State) -> Reply {
     let (inner, now) = state.lock();
-    let accounts: String = state
+    let accounts: String = inner
         .accounts
         .iter()
         .map(|account| {

@@ -5,7 +5,7 @@ use super::request::Create;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 use time::OffsetDateTime;
 
@@ -56,7 +56,14 @@ pub enum Entry {
 
 /// The file behind the bank, or nothing.
 #[derive(Debug)]
-pub struct Journal(Option<File>);
+pub struct Journal(Option<Lines>);
+
+#[derive(Debug)]
+struct Lines {
+    file: File,
+    /// The length of its whole lines.
+    length: u64,
+}
 
 impl Journal {
     /// A journal that forgets.
@@ -68,8 +75,7 @@ impl Journal {
     /// left.
     pub fn open(path: &Path) -> anyhow::Result<(Journal, Vec<Entry>)> {
         let describe = || format!("the simulator's journal {}", path.display());
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).with_context(describe)?;
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).with_context(describe)?;
         let mut text = Vec::new();
         file.read_to_end(&mut text).with_context(describe)?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -81,17 +87,23 @@ impl Journal {
                 entries.push(entry);
             }
         }
-        file.set_len(whole as u64).with_context(describe)?;
-        file.seek(SeekFrom::End(0)).with_context(describe)?;
-        Ok((Journal(Some(file)), entries))
+        let length = whole as u64;
+        file.set_len(length).with_context(describe)?;
+        Ok((Journal(Some(Lines { file, length })), entries))
     }
 
     /// Writes an entry down. It survives the end of this process as soon as this returns; the machine's own sudden end
     /// it need not survive.
     pub fn write(&mut self, entry: &Entry) -> anyhow::Result<()> {
-        let Some(file) = &mut self.0 else { return Ok(()) };
+        let Some(lines) = &mut self.0 else { return Ok(()) };
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
-        file.write_all(&line).context("the simulator's journal")
+        if let Err(error) = lines.file.write_all(&line) {
+            // Half a line would spoil the next one. If even this fails, the next start says which line is damaged.
+            lines.file.set_len(lines.length).ok();
+            return Err(error).context("the simulator's journal");
+        }
+        lines.length += line.len() as u64;
+        Ok(())
     }
 }

@@ -25,8 +25,6 @@ pub struct Caller {
     pub client_id: String,
     /// Whether the token has the payouts scope; fixed when the token was given out.
     pub payouts: bool,
-    /// Whether PayPal has approved the account for payouts.
-    pub approved: bool,
 }
 
 /// Every token given out, with its holder and its end.
@@ -75,8 +73,7 @@ impl Tokens {
             None => return refusal(StatusCode::BAD_REQUEST, "unsupported_grant_type", "Grant Type is NULL"),
         }
         let token = format!("A21AA{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-        let caller =
-            Caller { client_id: account.client_id.clone(), payouts: account.payouts, approved: account.approved };
+        let caller = Caller { client_id: account.client_id.clone(), payouts: account.payouts };
         let scope = if account.payouts { format!("{OTHER_SCOPES} {PAYOUTS}") } else { OTHER_SCOPES.to_owned() };
         self.0.insert(token.clone(), (caller, now + LIFETIME));
         let body = json!({

@@ -11,6 +11,9 @@ use serde_json::Value;
 use std::io;
 use std::time::Duration;
 
+/// How many pieces a slow body arrives in.
+const SLOW_PIECES: usize = 10;
+
 /// An answer, not yet on the wire.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -69,7 +72,9 @@ impl Reply {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         headers.insert("paypal-debug-id", HeaderValue::from_str(&debug_id()).expect("hexadecimal digits"));
-        headers.extend(self.headers);
+        for (name, value) in self.headers {
+            headers.insert(name, value);
+        }
         response
     }
 }
@@ -106,5 +111,3 @@ impl Delivery {
         }
     }
 }
-
-const SLOW_PIECES: usize = 10;

@@ -23,23 +23,27 @@ pub fn answer(state: &State, call: &Call, name: Name, id: &str, rule: Option<&Ru
     // The body is read before the lock is taken: a large one takes a while.
     let body = (name == Name::Create && call.is_json()).then(|| request::read(&call.body));
     let (mut inner, now) = state.lock();
-    if name == Name::Token {
-        return inner.tokens.issue(&state.accounts, call, now);
-    }
-    let answer = inner.tokens.caller(call, now).and_then(|caller| {
-        if !caller.payouts {
-            let message = "Authorization failed due to insufficient permissions.";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "REQUIRED_SCOPE_MISSING", message));
+    let inner = &mut *inner;
+    let answer = match name {
+        Name::Token => return inner.tokens.issue(&inner.accounts, call, now),
+        Name::Create => {
+            permitted(inner, call, now).and_then(|caller| create(state, inner, now, &caller, call, body, rule))
         }
-        match name {
-            Name::Token => Err(Problem::internal()),
-            Name::Create => create(state, &mut inner, now, &caller, call, body, rule),
-            Name::ShowBatch => show_batch(&inner, &caller, call, id),
-            Name::ShowItem => show_item(&inner, &caller, call, id),
-            Name::Cancel => cancel(&mut inner, now, &caller, call, id),
-        }
-    });
+        Name::ShowBatch => permitted(inner, call, now).and_then(|caller| show_batch(inner, &caller, call, id)),
+        Name::ShowItem => permitted(inner, call, now).and_then(|caller| show_item(inner, &caller, call, id)),
+        Name::Cancel => permitted(inner, call, now).and_then(|caller| cancel(inner, now, &caller, call, id)),
+    };
     answer.unwrap_or_else(Problem::reply)
+}
+
+/// Who calls, when their token has the scope that all payouts calls need.
+fn permitted(inner: &Inner, call: &Call, now: OffsetDateTime) -> Result<Caller, Problem> {
+    let caller = inner.tokens.caller(call, now)?;
+    if caller.payouts {
+        return Ok(caller);
+    }
+    let message = "Authorization failed due to insufficient permissions.";
+    Err(Problem::new(StatusCode::FORBIDDEN, "REQUIRED_SCOPE_MISSING", message))
 }
 
 fn create(
@@ -64,7 +68,9 @@ fn create(
     if let Some(problem) = magic::refusal(&create) {
         return Err(problem);
     }
-    if !caller.approved {
+    // Approval is the account's, not the token's: it counts when a batch is created.
+    let approved = inner.accounts.iter().any(|account| account.client_id == caller.client_id && account.approved);
+    if !approved {
         let message = "Authorization error occurred";
         return Err(Problem::new(StatusCode::FORBIDDEN, "AUTHORIZATION_ERROR", message));
     }
@@ -119,7 +125,8 @@ fn show_batch(inner: &Inner, caller: &Caller, call: &Call, id: &str) -> Result<R
     };
     let page = number(call, "page", 1, 1)?;
     let page_size = number(call, "page_size", 1000, 1)?;
-    let total_required = match call.parameter("total_required").as_deref() {
+    // PayPal's own client for Python writes "True".
+    let total_required = match call.parameter("total_required").map(|text| text.to_ascii_lowercase()).as_deref() {
         None | Some("false") => false,
         Some("true") => true,
         Some(_) => return Err(query_problem("total_required", "must be true or false")),

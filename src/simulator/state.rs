@@ -14,8 +14,6 @@ use time::OffsetDateTime;
 /// A running simulator's knowledge.
 #[derive(Debug)]
 pub struct State {
-    /// The apps that may call.
-    pub accounts: Vec<Account>,
     /// How long a batch takes.
     pub settle_after: Duration,
     /// The time.
@@ -26,6 +24,8 @@ pub struct State {
 /// What the lock guards.
 #[derive(Debug)]
 pub struct Inner {
+    /// The apps that may call.
+    pub accounts: Vec<Account>,
     /// The money.
     pub bank: Bank,
     /// The tokens given out.
@@ -53,9 +53,15 @@ impl State {
             }
             bank.apply(entry);
         }
-        let inner =
-            Inner { bank, tokens: Tokens::default(), faults: Faults::default(), calls: Calls::default(), journal };
-        Ok(State { accounts, settle_after, clock, inner: Mutex::new(inner) })
+        let inner = Inner {
+            accounts,
+            bank,
+            tokens: Tokens::default(),
+            faults: Faults::default(),
+            calls: Calls::default(),
+            journal,
+        };
+        Ok(State { settle_after, clock, inner: Mutex::new(inner) })
     }
 
     /// Takes the lock, and lets everything happen in the bank that is due by now.

@@ -148,6 +148,7 @@ pub(super) fn from_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
 #[template(path = "error.html", blocks = ["problem"])]
 struct ErrorPage {
     frame: Frame,
+    tone: &'static str,
     title: &'static str,
     sentence: String,
     way_out: &'static str,
@@ -167,7 +168,8 @@ pub(super) async fn as_pages(request: Request, next: Next) -> Response {
     let frame = response.extensions().get::<Visitor>().map(Visitor::frame).unwrap_or_default();
     let (title, sentence, way_out) = words(status);
     let sentence = failure.sentence.unwrap_or_else(|| sentence.to_owned());
-    let page = ErrorPage { frame, title, sentence, way_out, reference: failure.reference };
+    let tone = if status.is_server_error() { "bad" } else { "warning" };
+    let page = ErrorPage { frame, tone, title, sentence, way_out, reference: failure.reference };
     let body = if htmx { page.as_problem().render() } else { page.render() };
     let Ok(body) = body else { return response };
     let mut page = page::html(status, body);

@@ -4,7 +4,10 @@
 
 mod affiliates;
 pub mod assets;
+mod batches;
 mod commissions;
+mod connection;
+mod due;
 mod error;
 pub mod export;
 mod extract;
@@ -13,6 +16,7 @@ pub mod health;
 mod imports;
 mod page;
 pub mod pages;
+mod review;
 mod routes;
 mod session;
 mod setup;
@@ -48,6 +52,10 @@ pub fn pages() -> Routes {
         .with(affiliates::routes)
         .with(commissions::routes)
         .with(imports::routes)
+        .with(connection::routes)
+        .with(due::routes)
+        .with(review::routes)
+        .with(batches::routes)
 }
 
 /// The whole web application.
@@ -68,9 +76,9 @@ pub fn router(app: App) -> Router {
         .layer(CatchPanicLayer::custom(error::from_panic))
         .layer(from_fn_with_state(app.clone(), visitor::identify))
         .layer(sessions)
+        .layer(from_fn(error::as_pages))
         .layer(set(header::VARY, "HX-Request"))
-        .layer(set(header::CACHE_CONTROL, "no-store"))
-        .layer(from_fn(error::as_pages));
+        .layer(set(header::CACHE_CONTROL, "no-store"));
     let files = Router::new().route("/static/{address}", get(assets::serve)).layer(CompressionLayer::new());
     let router = Router::new().merge(files).merge(pages).with_state(app);
     with_security_headers(router, https)

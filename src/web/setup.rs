@@ -62,16 +62,13 @@ async fn set_up(
     visitor: Visitor,
     Form(typed): Form<Typed>,
 ) -> Result<Response> {
-    if !session::installation_is_empty(&app).await? {
-        return Err(already_set_up());
-    }
     let mut errors = FormErrors::new();
     let merchant = NewMerchant { name: typed.merchant.clone(), time_zone: typed.time_zone.clone() };
     let person = NewPerson { email: typed.email.clone(), name: typed.name.clone(), password: typed.password.clone() };
     if typed.again.expose_secret() != typed.password.expose_secret() {
         errors.add("again", "Type the same password twice; these two differ.");
     } else if !admin::check_setup_code(&app.database, &typed.code).await? {
-        wrong_code(&mut errors);
+        wrong_code(&app, &mut errors).await?;
     } else {
         match admin::create_first(&app.database, &app.clock, &typed.code, merchant, person, visitor.address.clone())
             .await
@@ -83,7 +80,7 @@ async fn set_up(
             Err(Refused::Entered(problems)) => {
                 problems.into_iter().for_each(|problem| errors.add(problem.field, sentence(&problem.message)));
             }
-            Err(Refused::WrongCode) => wrong_code(&mut errors),
+            Err(Refused::WrongCode) => wrong_code(&app, &mut errors).await?,
             Err(Refused::AlreadySetUp) => return Err(already_set_up()),
             Err(Refused::Database(error)) => return Err(error.into()),
         }
@@ -95,8 +92,13 @@ fn already_set_up() -> Error {
     Error::Conflict("Somebody else has set up this installation already. Sign in, or ask them to add you.".into())
 }
 
-fn wrong_code(errors: &mut FormErrors) {
+/// No code is right any more once somebody was first; whoever comes second is told that instead.
+async fn wrong_code(app: &App, errors: &mut FormErrors) -> Result<()> {
+    if !session::installation_is_empty(app).await? {
+        return Err(already_set_up());
+    }
     errors.add("code", "This is not the code. The newest one is in the log, near the line that says Stipend is ready.");
+    Ok(())
 }
 
 /// A clause as a sentence: "a password has …" becomes "A password has … .".

@@ -32,7 +32,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 }
 
 /// Where people land.
-pub(super) const HOME: &str = "/affiliates";
+pub(super) const HOME: &str = "/affiliate_payments/pay";
 
 /// Passwords checked at once; each takes some 20 MB and a processor.
 static CHECKS: Semaphore = Semaphore::const_new(4);
@@ -116,7 +116,7 @@ async fn sign_in(
     let Some(person) = check(credentials, form.password.clone()).await? else {
         return again(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "This e-mail and password do not belong together. Check both and try again.".into(),
+            "This email and password do not belong together. Check both and try again.".into(),
         );
     };
     session::forgive(&app, &attempt).await?;

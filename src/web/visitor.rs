@@ -154,9 +154,9 @@ pub(super) async fn identify(State(app): State<App>, session: Session, mut reque
     };
     request.extensions_mut().insert(visitor.clone());
     let mut response = next.run(request).await;
-    if let Some(flash) = response.extensions().get::<Flash>()
-        && let Err(error) = session.insert(FLASH, flash).await
-    {
+    let said = response.extensions().get::<Flash>().cloned();
+    let shown = visitor.flash.is_some() && !response.status().is_redirection();
+    if let Err(error) = keep_flash(&session, said, shown).await {
         return Error::from(anyhow::Error::from(error)).into_response();
     }
     response.extensions_mut().insert(visitor);
@@ -164,6 +164,16 @@ pub(super) async fn identify(State(app): State<App>, session: Session, mut reque
         follow_as_page(&mut response);
     }
     response
+}
+
+/// What this action has to say is kept for the next page; what the last one had to say is forgotten once a page has
+/// shown it, and not by a redirect on the way there.
+async fn keep_flash(session: &Session, said: Option<Flash>, shown: bool) -> Result<(), tower_sessions::session::Error> {
+    match said {
+        Some(flash) => session.insert(FLASH, flash).await,
+        None if shown => session.remove::<Flash>(FLASH).await.map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Only a page shows a flash; a fragment or a download must not swallow it.
@@ -187,8 +197,8 @@ async fn find(app: &App, session: &Session, address: Option<String>, page: bool)
     let secret: Option<String> = session.get(SECRET).await.map_err(broken)?;
     let mut visitor = Visitor { token: None, flash: None, address, who: Who::Stranger };
     let Some(secret) = secret else { return Ok(visitor) };
-    if page && session.get::<Flash>(FLASH).await.map_err(broken)?.is_some() {
-        visitor.flash = session.remove(FLASH).await.map_err(broken)?;
+    if page {
+        visitor.flash = session.get(FLASH).await.map_err(broken)?;
     }
     visitor.token = Some(token(&secret, None));
     let signed_in: Option<SignedIn> = session.get(SIGNED_IN).await.map_err(broken)?;

@@ -1,7 +1,17 @@
 //! One binary of integration tests: through the door, and then the simulator's bank is asked.
-
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod administration;
+mod affiliates;
 mod answers;
+mod compose;
+mod configuration;
+mod in_a_browser;
+mod local_postgres;
 mod pay;
+mod pictures;
+mod rehearsal;
+mod sign_in;
+mod simulator;
+mod sqlx_data;
 mod support;

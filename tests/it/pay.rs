@@ -144,7 +144,14 @@ async fn a_refused_address_is_named_and_the_rest_can_be_paid() {
     assert_eq!(rest.lines.len(), 1);
     assert_eq!(rest.lines[0].receiver.as_deref(), Some("c@example.com"));
     tx.commit().await.unwrap();
-    let ask = stipend::payout::draft::Ask { request, actor: world.actor(), how: How::PayPal, seen: rest.seen() };
+    let ask = stipend::payout::draft::Ask {
+        request,
+        actor: world.actor(),
+        how: How::PayPal,
+        subject: String::new(),
+        message: String::new(),
+        seen: rest.seen(),
+    };
     draft(&world.app, world.merchant, &ask).await.unwrap();
     world.settle().await;
     assert_eq!(world.paid().await["c@example.com"], (1, dec("20.00")));

@@ -137,6 +137,10 @@ impl LocalPostgres {
             waited += LOOK_EVERY;
         }
         let _already_logged = supervisor.join();
+        let (folder, socket_dir) = (self.cluster.folder.path(), self.cluster.folder.socket_dir());
+        if !socket_dir.starts_with(folder) {
+            let _made_anew_at_the_next_start = std::fs::remove_dir(socket_dir);
+        }
     }
 }
 

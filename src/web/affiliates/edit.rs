@@ -126,18 +126,17 @@ fn typed(affiliate: Affiliate) -> Raw {
 }
 
 fn differences(saved: &Raw, typed: &Raw) -> Vec<Difference> {
-    let fields: [(&'static str, fn(&Raw) -> &String); 5] = [
-        ("First name", |raw| &raw.first_name),
-        ("Last name", |raw| &raw.last_name),
-        ("Email", |raw| &raw.email),
-        ("PayPal email", |raw| &raw.paypal_email),
-        ("Affiliate code", |raw| &raw.code),
-    ];
-    fields
-        .into_iter()
-        .map(|(label, of)| Difference { label, saved: of(saved).clone(), typed: of(typed).trim().to_owned() })
-        .filter(|one| one.saved != one.typed)
-        .collect()
+    [
+        ("First name", &saved.first_name, &typed.first_name),
+        ("Last name", &saved.last_name, &typed.last_name),
+        ("Email", &saved.email, &typed.email),
+        ("PayPal email", &saved.paypal_email, &typed.paypal_email),
+        ("Affiliate code", &saved.code, &typed.code),
+    ]
+    .into_iter()
+    .map(|(label, saved, typed)| Difference { label, saved: saved.clone(), typed: typed.trim().to_owned() })
+    .filter(|one| one.saved != one.typed)
+    .collect()
 }
 
 pub(super) async fn archive(State(app): State<App>, signed: Signed, Path(id): Path<AffiliateId>) -> Result<See> {

@@ -12,6 +12,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .get(Role::Viewer, "/imports", show::index)
         .get(Role::Viewer, "/imports/example/{kind}", files::example)
+        .get(Role::Preparer, "/imports/new", upload::which)
         .get(Role::Preparer, "/imports/new/{kind}", upload::new)
         .upload(Role::Preparer, "/imports/new/{kind}", upload::create)
         .get(Role::Viewer, "/imports/{id}", show::show)

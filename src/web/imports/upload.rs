@@ -4,12 +4,13 @@ use crate::app::App;
 use crate::import::{Kind, UploadError};
 use crate::web::error::{Error, Result};
 use crate::web::page::{FormErrors, Frame, Section, page, see, unaccepted};
-use crate::web::{Path, Signed, Upload};
+use crate::web::{Path, Query, Signed, Upload};
 use crate::{id::ImportId, import};
 use askama::Template;
 use axum::extract::State;
 use axum::extract::multipart::Field;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 
 #[derive(Template)]
 #[template(path = "imports/new.html")]
@@ -22,6 +23,18 @@ struct New {
 /// The kind named in an address.
 pub(super) fn kind(name: &str) -> Result<Kind> {
     Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or(Error::NotFound)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Which {
+    kind: String,
+}
+
+/// `/imports/new?kind=affiliates`, as a link or a form says it.
+pub(super) async fn which(Query(which): Query<Which>) -> Result<Response> {
+    let kind = if which.kind.is_empty() { Kind::Commissions } else { kind(&which.kind)? };
+    Ok(see(format!("/imports/new/{}", kind.name())).into_response())
 }
 
 pub(super) async fn new(signed: Signed, Path(name): Path<String>) -> Result<Response> {

@@ -1,4 +1,9 @@
-//! What tests stand on.
+//! What the tests stand on.
 
+pub mod browser;
+pub mod client;
+pub mod html;
 pub mod postgres;
+pub mod program;
+pub mod site;
 pub mod world;

@@ -1,34 +1,33 @@
 //! A merchant, a database, a simulated PayPal and one clock for all of them. Tests act through the application's verbs
 //! and end by asking the simulator's bank; [`World::check`] compares what we believe with what it knows.
 
-use super::postgres::{TestDatabase, database};
+use super::site::Site;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration as StdDuration;
 use stipend::app::App;
 use stipend::audit::Actor;
 use stipend::clock::Clock;
 use stipend::connection::{self, Outcome};
 use stipend::database::Tx;
-use stipend::id::{AffiliateId, BatchId, CommissionId, InstanceId, MerchantId, PersonId};
+use stipend::id::{AffiliateId, BatchId, CommissionId, MerchantId, PersonId};
 use stipend::payout::draft::{Ask, DraftError, How, draft};
 use stipend::payout::selection::{self, Ticked};
 use stipend::payout::{reconcile, submit};
 use stipend::paypal::{Client, Credentials, Environment};
+use stipend::role::Role;
 use stipend::simulator::{Account, Settings, Simulator};
-use stipend::vault::Vault;
 use time::{Date, Duration};
 
 /// See the module.
 pub struct World {
     pub app: App,
+    pub site: Site,
     pub simulator: Simulator,
     pub merchant: MerchantId,
     pub person: PersonId,
     pub affiliates: HashMap<String, AffiliateId>,
-    _database: TestDatabase,
 }
 
 impl World {
@@ -51,33 +50,15 @@ impl World {
         let settings =
             Settings { accounts, settle_after: StdDuration::from_secs(3), journal: None, clock: clock.clone() };
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), settings).await.unwrap();
-        let database = database().await;
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let app = App {
-            database: database.database.clone(),
-            vault: Vault::new(&[7; 32]),
-            paypal: Client::new(http, Some(simulator.url()), clock.clone()),
-            clock,
-            public_url: None,
-            instance: InstanceId::new(),
-            wake: Arc::default(),
-        };
-        let (merchant, person) = (MerchantId::new(), PersonId::new());
-        let mut tx = app.database.installation().await.unwrap();
-        sqlx::query("insert into merchants (id, name, time_zone, created_at) values ($1, 'Acme', 'UTC', $2)")
-            .bind(merchant)
-            .bind(app.clock.now())
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        sqlx::query("insert into people (id, email, password_hash, created_at) values ($1, 'ann@example.com', '', $2)")
-            .bind(person)
-            .bind(app.clock.now())
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
-        World { app, simulator, merchant, person, affiliates: HashMap::new(), _database: database }
+        let site = Site::with(|app| {
+            app.paypal = Client::new(http, Some(simulator.url()), clock.clone());
+            app.clock = clock.clone();
+        })
+        .await;
+        let merchant = site.merchant("Acme").await;
+        let person = site.person("ann@example.com", "Acme", Role::Admin).await;
+        World { app: site.app.clone(), site, simulator, merchant, person, affiliates: HashMap::new() }
     }
 
     pub fn actor(&self) -> Actor {
@@ -89,7 +70,7 @@ impl World {
     }
 
     pub fn today(&self) -> Date {
-        self.app.clock.today("UTC")
+        self.app.clock.today("Europe/Berlin")
     }
 
     /// Saves details and tells what PayPal said.
@@ -168,7 +149,7 @@ impl World {
             selection::select(&mut tx, &actor, self.today(), ticked).await.unwrap().expect("something is due");
         let seen = selection::load(&mut tx, request).await.unwrap().unwrap().seen();
         tx.commit().await.unwrap();
-        Ask { request, actor, how, seen }
+        Ask { request, actor, how, subject: "You have a payout".into(), message: String::new(), seen }
     }
 
     /// Lets the worker's steps run until nothing is due at this moment.

@@ -1,0 +1,304 @@
+//! Batches, read for people: the list, one batch, its items and its history.
+
+use super::batch::{BatchState, Rail};
+use super::item::{NotPaid, Wait};
+use crate::database::Tx;
+use crate::id::{AffiliateId, BatchId, ItemId, RequestId};
+use crate::money::Currency;
+use crate::paypal::Environment;
+use rust_decimal::Decimal;
+use std::collections::HashSet;
+use time::OffsetDateTime;
+
+/// A batch as the list and its own page show it, with how its items stand.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Its id.
+    pub id: BatchId,
+    /// What people call it.
+    pub number: i64,
+    /// How it travels.
+    pub rail: Rail,
+    /// Whether its money is real.
+    pub environment: Environment,
+    /// The one currency of its items.
+    pub currency: Currency,
+    /// How many items.
+    pub items: i32,
+    /// Their sum.
+    pub total: Decimal,
+    /// What PayPal knows it by.
+    pub sender_batch_id: String,
+    /// Where it stands.
+    pub state: BatchState,
+    /// When it was drafted.
+    pub created_at: OffsetDateTime,
+    /// Who drafted it.
+    pub person: Option<String>,
+    /// When it is looked at next.
+    pub look_at: Option<OffsetDateTime>,
+    /// The first attempt to send it.
+    pub first_attempt_at: Option<OffsetDateTime>,
+    /// How many attempts.
+    pub attempts: i32,
+    /// Since when its fate is not known.
+    pub doubted_at: Option<OffsetDateTime>,
+    /// When PayPal took it.
+    pub accepted_at: Option<OffsetDateTime>,
+    /// When PayPal had finished processing it.
+    pub settled_at: Option<OffsetDateTime>,
+    /// PayPal's id of it.
+    pub paypal_batch_id: Option<String>,
+    /// PayPal's last word about it.
+    pub paypal_status: Option<String>,
+    /// Why the last reading failed.
+    pub trouble: Option<String>,
+    /// Why it was refused or is stuck.
+    pub why: Option<String>,
+    /// PayPal's sentence to that.
+    pub why_message: Option<String>,
+    /// Where a payment made outside can be found.
+    pub reference: Option<String>,
+    /// Items whose money the receivers have.
+    pub paid: i64,
+    /// Their sum.
+    pub paid_amount: Decimal,
+    /// Items that PayPal still works on.
+    pub processing: i64,
+    /// Items that wait for their receivers.
+    pub unclaimed: i64,
+    /// Items that PayPal reviews.
+    pub on_hold: i64,
+    /// Items that are not paid and due again.
+    pub unpaid: i64,
+    /// Items about which a person must decide or look.
+    pub needs_a_person: i64,
+    /// Fees that PayPal has charged, in the batch's currency.
+    pub fees: Decimal,
+}
+
+/// The newest batches before a number; `limit` of them.
+pub async fn list(tx: &mut Tx, before: Option<i64>, limit: i64) -> sqlx::Result<Vec<Batch>> {
+    fetch(tx, None, before.unwrap_or(i64::MAX), limit).await
+}
+
+/// One batch.
+pub async fn show(tx: &mut Tx, id: BatchId) -> sqlx::Result<Option<Batch>> {
+    Ok(fetch(tx, Some(id), i64::MAX, 1).await?.into_iter().next())
+}
+
+async fn fetch(tx: &mut Tx, id: Option<BatchId>, before: i64, limit: i64) -> sqlx::Result<Vec<Batch>> {
+    let merchant = tx.merchant();
+    sqlx::query_as!(
+        Batch,
+        r#"
+        select
+            b.id as "id: BatchId", b.number, b.rail as "rail: Rail", b.environment as "environment: Environment",
+            b.currency as "currency: Currency", b.items, b.total, b.sender_batch_id, b.state as "state: BatchState",
+            b.created_at, coalesce(nullif(p.name, ''), p.email) as person, b.look_at, b.first_attempt_at, b.attempts,
+            b.doubted_at, b.accepted_at, b.settled_at, b.paypal_batch_id, b.paypal_status, b.trouble, b.why,
+            b.why_details ->> 'message' as why_message, b.reference,
+            c.paid as "paid!", c.paid_amount as "paid_amount!", c.processing as "processing!",
+            c.unclaimed as "unclaimed!", c.on_hold as "on_hold!", c.unpaid as "unpaid!",
+            c.needs_a_person as "needs_a_person!", c.fees as "fees!"
+        from payout_batches b
+        join payout_requests r on r.merchant_id = b.merchant_id and r.id = b.request_id
+        left join people p on p.id = r.person_id
+        cross join lateral (
+            select
+                count(*) filter (where i.state = 'paid') as paid,
+                coalesce(sum(i.amount) filter (where i.state = 'paid'), 0) as paid_amount,
+                count(*) filter (where i.wait = 'processing') as processing,
+                count(*) filter (where i.wait = 'unclaimed') as unclaimed,
+                count(*) filter (where i.wait = 'on_hold') as on_hold,
+                count(*) filter (where i.state = 'unpaid' and i.not_paid not in ('blocked', 'refunded', 'reversed')) as unpaid,
+                count(*) filter (where i.not_paid in ('blocked', 'refunded', 'reversed') or i.flagged is not null) as needs_a_person,
+                coalesce(sum(i.fee) filter (where i.fee_currency = b.currency), 0) as fees
+            from payout_items i
+            where i.merchant_id = b.merchant_id and i.batch_id = b.id
+        ) c
+        where b.merchant_id = $1 and ($2::uuid is null or b.id = $2) and b.number < $3
+        order by b.number desc
+        limit $4
+        "#,
+        merchant.0,
+        id.map(|id| id.0),
+        before,
+        limit
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// One item for people.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Its id.
+    pub id: ItemId,
+    /// Whom it pays.
+    pub affiliate: AffiliateId,
+    /// How people know them.
+    pub name: String,
+    /// Where the money goes.
+    pub receiver: String,
+    /// The currency.
+    pub currency: Currency,
+    /// How much.
+    pub amount: Decimal,
+    /// "queued", "open", "paid" or "unpaid".
+    pub state: String,
+    /// What an open one waits for.
+    pub wait: Option<Wait>,
+    /// Why an unpaid one is.
+    pub not_paid: Option<NotPaid>,
+    /// What a person decided about it.
+    pub decided: Option<String>,
+    /// PayPal's fee.
+    pub fee: Option<Decimal>,
+    /// Its currency.
+    pub fee_currency: Option<String>,
+    /// PayPal's error.
+    pub error_name: Option<String>,
+    /// PayPal's sentence to it.
+    pub error_message: Option<String>,
+    /// PayPal's id of the item.
+    pub paypal_item_id: Option<String>,
+    /// PayPal's transaction.
+    pub transaction_id: Option<String>,
+    /// When PayPal last processed it.
+    pub time_processed: Option<OffsetDateTime>,
+    /// When it last moved here.
+    pub changed_at: OffsetDateTime,
+    /// A fact that fits nowhere.
+    pub flagged: Option<String>,
+    /// The commissions' references, at most a few.
+    pub commissions: i64,
+}
+
+/// A batch's items after a place in the list, those in one state or all.
+pub async fn items(
+    tx: &mut Tx,
+    batch: BatchId,
+    state: Option<&str>,
+    after: Option<ItemId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Item>> {
+    let merchant = tx.merchant();
+    sqlx::query_as!(
+        Item,
+        r#"
+        select
+            i.id as "id: ItemId", i.affiliate_id as "affiliate: AffiliateId",
+            coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as "name!",
+            i.receiver, i.currency as "currency: Currency", i.amount, i.state, i.wait as "wait: Wait",
+            i.not_paid as "not_paid: NotPaid", i.decided, i.fee, i.fee_currency, i.error_name, i.error_message,
+            i.paypal_item_id, i.transaction_id, i.time_processed, i.changed_at, i.flagged,
+            (select count(*) from allocations l where l.merchant_id = i.merchant_id and l.item_id = i.id) as "commissions!"
+        from payout_items i
+        join affiliates a on a.merchant_id = i.merchant_id and a.id = i.affiliate_id
+        where i.merchant_id = $1
+            and i.batch_id = $2
+            and ($3::text is null or $3 in (i.state, i.wait)
+                or ($3 = 'needs_a_person' and (i.flagged is not null or i.not_paid in ('blocked', 'refunded', 'reversed'))))
+            and ($4::uuid is null or i.id > $4)
+        order by i.id
+        limit $5
+        "#,
+        merchant.0,
+        batch.0,
+        state,
+        after.map(|id| id.0),
+        limit
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// One line of a batch's own history.
+#[derive(Debug, Clone)]
+pub struct HistoryLine {
+    /// When.
+    pub at: OffsetDateTime,
+    /// "person", "send", "read" or "report".
+    pub source: String,
+    /// Who, if a person did it.
+    pub person: Option<String>,
+    /// What it became.
+    pub became: String,
+    /// The raw words behind it.
+    pub evidence: Option<String>,
+}
+
+/// What happened to the batch itself, newest first.
+pub async fn history(tx: &mut Tx, batch: BatchId) -> sqlx::Result<Vec<HistoryLine>> {
+    let merchant = tx.merchant();
+    sqlx::query_as!(
+        HistoryLine,
+        r#"
+        select h.at, h.source, coalesce(nullif(p.name, ''), p.email) as person, h.became, h.evidence
+        from payout_history h
+        left join people p on p.id = h.person_id
+        where h.merchant_id = $1 and h.batch_id = $2 and h.item_id is null
+        order by h.id desc
+        limit 100
+        "#,
+        merchant.0,
+        batch.0
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// The batches that a selection became.
+pub async fn of_request(tx: &mut Tx, request: RequestId) -> sqlx::Result<Vec<BatchId>> {
+    let merchant = tx.merchant();
+    sqlx::query_scalar!(
+        r#"select id as "id: BatchId" from payout_batches where merchant_id = $1 and request_id = $2 order by part"#,
+        merchant.0,
+        request.0
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Those of a selection's affiliates who were paid before.
+pub async fn paid_before(tx: &mut Tx, request: RequestId) -> sqlx::Result<HashSet<AffiliateId>> {
+    let merchant = tx.merchant();
+    let paid = sqlx::query_scalar!(
+        r#"
+        select s.affiliate_id as "affiliate!: AffiliateId"
+        from (
+            select distinct affiliate_id
+            from selected_commissions
+            where merchant_id = $1 and selection_id = $2
+        ) s
+        where exists (
+            select from payout_items i
+            where i.merchant_id = $1 and i.affiliate_id = s.affiliate_id and i.state = 'paid'
+        )
+        "#,
+        merchant.0,
+        request.0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(paid.into_iter().collect())
+}
+
+/// The people of this merchant who may pay, by name.
+pub async fn approvers(tx: &mut Tx) -> sqlx::Result<Vec<String>> {
+    let merchant = tx.merchant();
+    sqlx::query_scalar!(
+        r#"
+        select coalesce(nullif(p.name, ''), p.email) as "name!"
+        from memberships m
+        join people p on p.id = m.person_id
+        where m.merchant_id = $1 and m.role in ('approver', 'admin')
+        order by 1
+        limit 5
+        "#,
+        merchant.0
+    )
+    .fetch_all(&mut **tx)
+    .await
+}

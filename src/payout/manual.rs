@@ -1,0 +1,155 @@
+//! What a person may do with a batch that is not on its way at PayPal: take it back before it was sent, and say what
+//! became of a payment made outside.
+
+use super::refuse::refuse;
+use super::store::{Source, release, tell};
+use crate::app::App;
+use crate::audit::{self, Actor};
+use crate::database::Tx;
+use crate::id::{BatchId, MerchantId};
+use crate::paypal::Refusal;
+use serde_json::json;
+
+/// Nothing was changed: the batch is not, or no longer, where this could be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLate;
+
+/// Takes back a payment that waits. Batches that were never handed to PayPal, and those that PayPal certainly did not
+/// take, can be; their commissions are due again.
+pub async fn cancel(
+    app: &App,
+    merchant: MerchantId,
+    actor: &Actor,
+    batch: BatchId,
+) -> anyhow::Result<Result<(), TooLate>> {
+    let mut tx = app.database.merchant(merchant).await?;
+    let never_attempted = sqlx::query_scalar!(
+        r#"
+        select attempts = 0 as "never!"
+        from payout_batches
+        where merchant_id = $1 and id = $2 and rail <> 'manual' and state in ('prepared', 'ready') and doubted_at is null
+        for update
+        "#,
+        merchant.0,
+        batch.0
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    match never_attempted {
+        None => return Ok(Err(TooLate)),
+        Some(true) => put_back(&mut tx, batch, actor).await?,
+        Some(false) => {
+            let taken_back = Refusal {
+                name: "TAKEN_BACK".into(),
+                message: "A person took it back before PayPal took it.".into(),
+                details: Vec::new(),
+            };
+            refuse(&mut tx, batch, None, &taken_back, &[], actor.at).await?;
+        }
+    }
+    finish(tx, actor, batch, "cancelled").await?;
+    Ok(Ok(()))
+}
+
+/// Undoes a payment made outside, or an export: it was not paid after all, and is due again.
+pub async fn release_manual(
+    app: &App,
+    merchant: MerchantId,
+    actor: &Actor,
+    batch: BatchId,
+) -> anyhow::Result<Result<(), TooLate>> {
+    let mut tx = app.database.merchant(merchant).await?;
+    let here = sqlx::query_scalar!(
+        r#"
+        select 1 as "one!"
+        from payout_batches
+        where merchant_id = $1 and id = $2 and rail = 'manual' and state in ('exported', 'closed')
+        for update
+        "#,
+        merchant.0,
+        batch.0
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if here.is_none() {
+        return Ok(Err(TooLate));
+    }
+    put_back(&mut tx, batch, actor).await?;
+    finish(tx, actor, batch, "put back to due").await?;
+    Ok(Ok(()))
+}
+
+/// An exported file was paid outside; the reference says where that can be found.
+pub async fn mark_paid(
+    app: &App,
+    merchant: MerchantId,
+    actor: &Actor,
+    batch: BatchId,
+    reference: &str,
+) -> anyhow::Result<Result<(), TooLate>> {
+    let mut tx = app.database.merchant(merchant).await?;
+    let closed = sqlx::query!(
+        r#"
+        update payout_batches
+        set state = 'closed', settled_at = $3, changed_at = $3, reference = $4
+        where merchant_id = $1 and id = $2 and rail = 'manual' and state = 'exported'
+        "#,
+        merchant.0,
+        batch.0,
+        actor.at,
+        reference
+    )
+    .execute(&mut *tx)
+    .await?;
+    if closed.rows_affected() == 0 {
+        return Ok(Err(TooLate));
+    }
+    sqlx::query!(
+        "update payout_items set state = 'paid', changed_at = $3 where merchant_id = $1 and batch_id = $2 and state = 'queued'",
+        merchant.0,
+        batch.0,
+        actor.at
+    )
+    .execute(&mut *tx)
+    .await?;
+    finish(tx, actor, batch, "marked as paid").await?;
+    Ok(Ok(()))
+}
+
+async fn put_back(tx: &mut Tx, batch: BatchId, actor: &Actor) -> anyhow::Result<()> {
+    let merchant = tx.merchant();
+    sqlx::query!(
+        r#"
+        update payout_batches
+        set state = 'cancelled', look_at = null, changed_at = $3
+        where merchant_id = $1 and id = $2
+        "#,
+        merchant.0,
+        batch.0,
+        actor.at
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        r#"
+        update payout_items
+        set state = 'unpaid', not_paid = 'put_back', changed_at = $3
+        where merchant_id = $1 and batch_id = $2 and state in ('queued', 'paid')
+        "#,
+        merchant.0,
+        batch.0,
+        actor.at
+    )
+    .execute(&mut **tx)
+    .await?;
+    release(tx, batch, actor.at).await?;
+    Ok(())
+}
+
+async fn finish(mut tx: Tx, actor: &Actor, batch: BatchId, what: &str) -> anyhow::Result<()> {
+    let source = actor.person.map_or(Source::Send, Source::Person);
+    tell(&mut tx, batch, source, what, None, actor.at).await?;
+    audit::record(&mut tx, actor, &format!("batch {what}"), &format!("batch {batch}"), json!({})).await?;
+    tx.commit().await?;
+    Ok(())
+}

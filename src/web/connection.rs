@@ -1,0 +1,292 @@
+//! `/integrations/payment`: the card of the PayPal connection, and the form behind Connect and Edit.
+
+use super::when::{When, when};
+use super::{Error, Form, FormErrors, Frame, Result, Routes, Section, See, Signed, Tone, page, see, unaccepted};
+use crate::app::App;
+use crate::connection::{self, BadDetails, Blocking, Candidate, Card, Connection, Outcome, Refused};
+use crate::paypal::Environment;
+use crate::role::Role;
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+const PAGE: &str = "/integrations/payment";
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .get(Role::Viewer, "/integrations", async || see(PAGE))
+        .get(Role::Viewer, PAGE, index)
+        .get(Role::Admin, "/integrations/payment/paypal", form)
+        .post(Role::Admin, "/integrations/payment/paypal", save)
+        .post(Role::Admin, "/integrations/payment/paypal/verification", check_again)
+        .post(Role::Admin, "/integrations/payment/paypal/disconnection", disconnect)
+}
+
+#[derive(Template)]
+#[template(path = "connection/index.html")]
+struct Index {
+    frame: Frame,
+    card: Card,
+    connected: Option<When>,
+    checked: Option<When>,
+    paused: Option<When>,
+    resumes: Option<When>,
+    tried: Option<When>,
+}
+
+impl Index {
+    fn new(signed: &Signed, card: Card) -> Self {
+        let zone = &signed.time_zone;
+        let connection = card.connection.as_ref();
+        let paused = connection.and_then(|c| c.paused_at);
+        Self {
+            frame: signed.frame(Section::Integrations),
+            connected: connection.map(|c| when(c.connected_at, zone)),
+            checked: connection.map(|c| when(c.checked_at, zone)),
+            paused: paused.map(|at| when(at, zone)),
+            resumes: connection.and_then(|c| c.resume_at).map(|at| when(at, zone)),
+            tried: card.candidate.as_ref().map(|c| when(c.checked_at.unwrap_or(c.saved_at), zone)),
+            card,
+        }
+    }
+
+    fn masked(&self, connection: &Connection) -> String {
+        connection::masked(&connection.client_id)
+    }
+
+    fn works(&self, connection: &Connection) -> bool {
+        connection.check_outcome == Outcome::Ready
+    }
+
+    fn pause(&self, connection: &Connection) -> &'static str {
+        pause_words(connection.paused_why.as_deref().unwrap_or_default())
+    }
+
+    fn candidate_words(&self, candidate: &Candidate) -> Words {
+        words(candidate.outcome, self.card.connection.is_some())
+    }
+
+    fn stopped_words(&self, connection: &Connection) -> Words {
+        words(Some(connection.check_outcome), true)
+    }
+}
+
+/// What an outcome is called, and what to do.
+struct Words {
+    tone: &'static str,
+    title: &'static str,
+    text: &'static str,
+}
+
+fn words(outcome: Option<Outcome>, other_in_force: bool) -> Words {
+    let (tone, title, text) = match outcome {
+        None => ("info", "The check was interrupted", "PayPal has not confirmed these details yet. Check them again."),
+        Some(Outcome::Ready) => ("good", "Ready to pay", "PayPal knows this app and lets it send payouts."),
+        Some(Outcome::WrongDetails) => (
+            "bad",
+            "PayPal does not recognise this Client ID and Secret",
+            "Check that both come from the same app, and that you copied the pair of the environment you chose.",
+        ),
+        Some(Outcome::SandboxDetails) => (
+            "bad",
+            "These are sandbox details",
+            "PayPal’s sandbox knows this pair, live PayPal does not. In PayPal’s developer dashboard switch to Live and copy both values again.",
+        ),
+        Some(Outcome::LiveDetails) => (
+            "bad",
+            "These are live details",
+            "Live PayPal knows this pair, the sandbox does not. Choose Live, or copy the sandbox pair.",
+        ),
+        Some(Outcome::PayoutsMissing) => (
+            "warning",
+            "Payouts are not enabled on this app",
+            "PayPal accepts the details, but this app may not send payouts yet. Enable Payouts for the app in PayPal’s developer dashboard; PayPal can take a few days to approve it. Until then you can export a file or mark payments as paid.",
+        ),
+        Some(Outcome::Unreachable) if other_in_force => {
+            ("warning", "PayPal could not be reached", "Nothing was changed. The earlier connection is still in use.")
+        }
+        Some(Outcome::Unreachable) => {
+            ("warning", "PayPal could not be reached", "Nothing was changed. Try again in a moment.")
+        }
+    };
+    Words { tone, title, text }
+}
+
+/// Why payments wait, and what ends it.
+fn pause_words(why: &str) -> &'static str {
+    match why {
+        "SIGN_IN_REFUSED" => "PayPal refuses our sign-in. Enter the Secret again with Edit.",
+        "INSUFFICIENT_FUNDS" => {
+            "There is not enough money in your PayPal balance for the next payment. Add money at PayPal."
+        }
+        "NON_HOLDING_CURRENCY" => {
+            "Your PayPal account does not hold the currency of the next payment. Open a balance in it at PayPal."
+        }
+        "REQUIRED_SCOPE_MISSING" => {
+            "The app may not send payouts. Enable Payouts for it in PayPal’s developer dashboard."
+        }
+        "AUTHORIZATION_ERROR" | "NOT_AUTHORIZED" => {
+            "PayPal has not approved this account for payouts yet. Ask PayPal to enable Payouts."
+        }
+        "SENDER_EMAIL_UNCONFIRMED" => "PayPal wants the e-mail address of your account confirmed.",
+        "SENDER_ACCOUNT_UNVERIFIED" | "CIP_NOT_VERIFIED" => "PayPal wants your account’s identity verified.",
+        "SENDER_RESTRICTED" | "SENDER_LOCKED" => {
+            "PayPal has restricted your account. Look at your account at PayPal, or call PayPal."
+        }
+        _ => "PayPal does not let this account send payouts at the moment. Look at your account at PayPal.",
+    }
+}
+
+async fn index(State(app): State<App>, signed: Signed) -> Result<Response> {
+    let mut tx = signed.tx(&app).await?;
+    let card = connection::card(&mut tx).await?;
+    page(&Index::new(&signed, card))
+}
+
+#[derive(Template)]
+#[template(path = "connection/form.html")]
+struct Edit {
+    frame: Frame,
+    errors: FormErrors,
+    typed: Typed,
+    environments: Vec<Environment>,
+    fixed: Option<Environment>,
+    connected: bool,
+    blocking: Vec<Blocking>,
+}
+
+/// The form as it is typed. The Secret is taken and never given back.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Typed {
+    environment: String,
+    client_id: String,
+    secret: String,
+}
+
+async fn form(State(app): State<App>, signed: Signed) -> Result<Response> {
+    let mut tx = signed.tx(&app).await?;
+    let card = connection::card(&mut tx).await?;
+    let known = match (&card.connection, &card.candidate) {
+        (_, Some(candidate)) => Some((candidate.environment, candidate.client_id.clone())),
+        (Some(connection), None) => Some((connection.environment, connection.client_id.clone())),
+        (None, None) => None,
+    };
+    let typed = known.map_or_else(Typed::default, |(environment, client_id)| Typed {
+        environment: environment.code().into(),
+        client_id,
+        secret: String::new(),
+    });
+    page(&edit(&app, &signed, card, typed, FormErrors::new()))
+}
+
+fn edit(app: &App, signed: &Signed, card: Card, typed: Typed, errors: FormErrors) -> Edit {
+    let offered = app.paypal.environments().iter().copied();
+    let environments: Vec<_> = offered.filter(|one| card.fixed_environment.is_none_or(|fixed| fixed == *one)).collect();
+    let only = environments.first().map(|one| one.code().to_owned()).unwrap_or_default();
+    let environment = if typed.environment.is_empty() { only } else { typed.environment };
+    Edit {
+        frame: signed.frame(Section::Integrations),
+        errors,
+        typed: Typed { environment, ..typed },
+        environments,
+        fixed: card.fixed_environment,
+        connected: card.connection.is_some(),
+        blocking: card.blocking,
+    }
+}
+
+async fn save(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) -> Result<Response> {
+    let details = match connection::read_details(&typed.environment, &typed.client_id, &typed.secret) {
+        Ok(details) => details,
+        Err(bad) => return refused(&app, &signed, typed, wrong_fields(&bad)).await,
+    };
+    match connection::save(&app, signed.merchant, &signed.actor(&app), &details).await? {
+        Ok(outcome) => Ok(told(outcome).into_response()),
+        Err(why) => {
+            let mut errors = FormErrors::new();
+            let (field, message) = refusal_words(&why);
+            errors.add(field, message);
+            refused(&app, &signed, typed, errors).await
+        }
+    }
+}
+
+async fn refused(app: &App, signed: &Signed, typed: Typed, errors: FormErrors) -> Result<Response> {
+    let mut tx = signed.tx(app).await?;
+    let card = connection::card(&mut tx).await?;
+    unaccepted(&edit(app, signed, card, typed, errors))
+}
+
+fn wrong_fields(bad: &BadDetails) -> FormErrors {
+    let mut errors = FormErrors::new();
+    for (field, problem) in [("environment", bad.environment), ("client_id", bad.client_id), ("secret", bad.secret)] {
+        if let Some(problem) = problem {
+            errors.add(field, problem);
+        }
+    }
+    errors
+}
+
+fn refusal_words(why: &Refused) -> (&'static str, String) {
+    match why {
+        Refused::NotOffered => ("environment", "This installation does not offer that environment.".into()),
+        Refused::EnvironmentFixed(fixed) => (
+            "environment",
+            format!(
+                "This merchant’s first payment was made with {}, so it stays there: play money must never mark real commissions paid.",
+                fixed.name()
+            ),
+        ),
+        Refused::InUse(batches) => (
+            "client_id",
+            format!(
+                "Another Client ID is another connection, and {} still need the one in force. Wait until they are finished, or enter a new Secret for the same Client ID.",
+                numbers(batches)
+            ),
+        ),
+    }
+}
+
+fn numbers(batches: &[Blocking]) -> String {
+    let numbers: Vec<_> = batches.iter().take(5).map(|batch| batch.number.to_string()).collect();
+    let more = if batches.len() > 5 { " and others" } else { "" };
+    format!("batches {}{more}", numbers.join(", "))
+}
+
+/// What Save and Check again leave for the card's page, which tells the rest.
+fn told(outcome: Outcome) -> See {
+    let Words { title, text, .. } = words(Some(outcome), false);
+    match outcome {
+        Outcome::Ready => see(PAGE).saying("PayPal is connected. Your next payment will use this connection."),
+        Outcome::WrongDetails
+        | Outcome::SandboxDetails
+        | Outcome::LiveDetails
+        | Outcome::PayoutsMissing
+        | Outcome::Unreachable => see(PAGE).with(Tone::Warning, format!("{title}. {text}")),
+    }
+}
+
+async fn check_again(State(app): State<App>, signed: Signed) -> Result<Response> {
+    match connection::check_again(&app, signed.merchant, &signed.actor(&app)).await? {
+        Ok(Some(outcome)) => Ok(told(outcome).into_response()),
+        Ok(None) => {
+            Ok(see(PAGE).with(Tone::Info, "There is nothing to check: PayPal is not connected.").into_response())
+        }
+        Err(why) => Err(Error::Conflict(refusal_words(&why).1)),
+    }
+}
+
+async fn disconnect(State(app): State<App>, signed: Signed) -> Result<Response> {
+    match connection::disconnect(&app, signed.merchant, &signed.actor(&app)).await? {
+        Ok(()) => Ok(see(PAGE).saying("PayPal is disconnected, and its Secret is destroyed here.").into_response()),
+        Err(Refused::InUse(batches)) => Err(Error::Conflict(format!(
+            "PayPal stays connected: {} are not finished, and can only be followed through this connection.",
+            numbers(&batches)
+        ))),
+        Err(Refused::NotOffered | Refused::EnvironmentFixed(_)) => {
+            unreachable!("disconnecting asks for no environment")
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! `/payouts/new/{id}`: the review of a selection, and the one button that pays it.
+
+use super::due::read_row;
+use super::when::{When, day, when};
+use super::{
+    Error, Form, FormErrors, Frame, Path, Query, Result, Routes, Section, Signed, Tone, page, see, unaccepted,
+};
+use crate::app::App;
+use crate::commission::due::problem_words;
+use crate::connection::{self, Connection};
+use crate::database::Tx;
+use crate::id::{AffiliateId, RequestId};
+use crate::money::Money;
+use crate::payout::draft::{Ask, DraftError, How, draft};
+use crate::payout::selection::{self, DueRow, Line, Selection};
+use crate::paypal::payouts::{MAX_MESSAGE, MAX_SUBJECT};
+use crate::role::Role;
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use std::collections::{HashMap, HashSet};
+use time::Duration;
+
+/// Lines shown at once; all of them are paid.
+const SHOWN: usize = 200;
+/// An address changed more recently than this is pointed out.
+const RECENT: Duration = Duration::days(14);
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .get(Role::Preparer, "/payouts/new/{id}", review)
+        .post(Role::Preparer, "/payouts/new/{id}/removal", remove)
+        .post(Role::Approver, "/payouts", pay)
+}
+
+/// How the reader wants to pay, and how much of the list they want to see.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    how: String,
+    from: usize,
+}
+
+/// What is typed on the page.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Typed {
+    request: Option<RequestId>,
+    how: String,
+    seen: String,
+    subject: String,
+    message: String,
+    reference: String,
+}
+
+struct Shown {
+    line: Line,
+    changed: Option<When>,
+    first: bool,
+    shared: bool,
+    over_limit: bool,
+}
+
+impl Shown {
+    fn row(&self) -> String {
+        format!("{} {}", self.line.affiliate, self.line.amount.currency())
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        self.line.problem.as_deref().map(problem_words)
+    }
+}
+
+struct Sum {
+    affiliates: i64,
+    commissions: i64,
+    amount: Money,
+    fee: String,
+}
+
+#[derive(Template)]
+#[template(path = "payouts/review.html")]
+struct Review {
+    frame: Frame,
+    errors: FormErrors,
+    typed: Typed,
+    selection: Selection,
+    connection: Option<Connection>,
+    sums: Vec<Sum>,
+    unpayable: Vec<Shown>,
+    lines: Vec<Shown>,
+    warnings: Vec<String>,
+    from: usize,
+    approvers: Vec<String>,
+}
+
+impl Review {
+    fn through(&self) -> String {
+        day(self.selection.through)
+    }
+
+    fn is_paypal(&self) -> bool {
+        self.typed.how == "paypal"
+    }
+
+    fn is_manual(&self) -> bool {
+        self.typed.how == "manual"
+    }
+
+    /// Whether the button may be pressed: what stands above it in red must be settled first.
+    fn can_pay(&self) -> bool {
+        let payable = self.unpayable.is_empty() && self.connection.is_some();
+        self.selection.gone.is_empty() && !self.selection.lines.is_empty() && (payable || !self.is_paypal())
+    }
+
+    /// "Pay 24 affiliates USD 4,310.20 and EUR 210.00"
+    fn button(&self) -> String {
+        let people = self.selection.lines.iter().map(|line| line.affiliate).collect::<HashSet<AffiliateId>>().len();
+        let people = if people == 1 { "1 affiliate".to_owned() } else { format!("{people} affiliates") };
+        let amounts: Vec<String> = self.sums.iter().map(|sum| sum.amount.to_string()).collect();
+        let amounts = amounts.join(" and ");
+        match self.typed.how.as_str() {
+            "manual" => format!("Mark {people} as paid {amounts}"),
+            "export" => format!("Export a file for {people}, {amounts}"),
+            _ => format!("Pay {people} {amounts}"),
+        }
+    }
+
+    fn page_from(&self, from: usize) -> String {
+        format!("/payouts/new/{}?how={}&from={from}", self.selection.id, self.typed.how)
+    }
+
+    fn earlier(&self) -> Option<String> {
+        (self.from > 0).then(|| self.page_from(self.from.saturating_sub(SHOWN)))
+    }
+
+    fn later(&self) -> Option<String> {
+        let next = self.from + self.lines.len();
+        (next < self.selection.lines.len()).then(|| self.page_from(next))
+    }
+}
+
+async fn review(
+    State(app): State<App>,
+    signed: Signed,
+    Path(id): Path<RequestId>,
+    Query(asked): Query<Asked>,
+) -> Result<Response> {
+    let mut tx = signed.tx(&app).await?;
+    if let Some(batches) = already_paid(&mut tx, id).await? {
+        return Ok(see(batches).with(Tone::Info, "This selection was paid already.").into_response());
+    }
+    let how = match asked.how.as_str() {
+        how @ ("manual" | "export") => how.to_owned(),
+        _ => "paypal".to_owned(),
+    };
+    let subject = format!("You have a payout from {}", signed.merchant_name);
+    let subject = if is_single_byte(&subject) { subject } else { "You have a payout".to_owned() };
+    let typed = Typed { how, subject, ..Typed::default() };
+    page(&build(&app, &signed, &mut tx, id, asked.from, typed, FormErrors::new()).await?)
+}
+
+/// The batches of a selection that became a payment, as an address.
+async fn already_paid(tx: &mut Tx, id: RequestId) -> Result<Option<String>> {
+    Ok(match crate::payout::batches::of_request(tx, id).await?.as_slice() {
+        [] => None,
+        [one] => Some(format!("/batches/{one}")),
+        _ => Some("/batches".to_owned()),
+    })
+}
+
+async fn build(
+    app: &App,
+    signed: &Signed,
+    tx: &mut Tx,
+    id: RequestId,
+    from: usize,
+    typed: Typed,
+    errors: FormErrors,
+) -> Result<Review> {
+    let selection = selection::load(tx, id).await?.ok_or(Error::NotFound)?;
+    let connection = connection::in_force(tx).await?;
+    let known = crate::payout::batches::paid_before(tx, id).await?;
+    let now = app.clock.now();
+    let mut receivers: HashMap<String, HashSet<AffiliateId>> = HashMap::new();
+    for line in &selection.lines {
+        if let Some(receiver) = &line.receiver {
+            receivers.entry(receiver.to_lowercase()).or_default().insert(line.affiliate);
+        }
+    }
+    let shown = |line: &Line| Shown {
+        changed: line.receiver_changed_at.filter(|at| now - *at < RECENT).map(|at| when(at, &signed.time_zone)),
+        first: !known.contains(&line.affiliate),
+        shared: line.receiver.as_ref().is_some_and(|receiver| receivers[&receiver.to_lowercase()].len() > 1),
+        over_limit: line.amount.amount() > line.amount.currency().usual_item_limit(),
+        line: line.clone(),
+    };
+    let all: Vec<Shown> = selection.lines.iter().map(shown).collect();
+    let paypal = typed.how == "paypal";
+    let unpayable = selection.lines.iter().filter(|line| paypal && line.problem.is_some()).map(shown).collect();
+    let warnings = if typed.how == "manual" { Vec::new() } else { warnings(&all) };
+    let from = from.min(all.len());
+    let approvers =
+        if signed.role < Role::Approver { crate::payout::batches::approvers(tx).await? } else { Vec::new() };
+    Ok(Review {
+        frame: signed.frame(Section::Commissions),
+        errors,
+        sums: sums(&selection),
+        connection,
+        unpayable,
+        lines: all.into_iter().skip(from).take(SHOWN).collect(),
+        warnings,
+        from,
+        approvers,
+        typed: Typed { request: Some(id), seen: hex::encode(selection.seen()), ..typed },
+        selection,
+    })
+}
+
+fn warnings(lines: &[Shown]) -> Vec<String> {
+    let count = |is: fn(&Shown) -> bool| lines.iter().filter(|line| is(line)).count();
+    let mut warnings = Vec::new();
+    let mut warn = |number: usize, one: &str, many: &str| match number {
+        0 => {}
+        1 => warnings.push(one.to_owned()),
+        number => warnings.push(format!("{number} {many}")),
+    };
+    warn(
+        count(|line| line.first),
+        "1 affiliate is paid for the first time.",
+        "affiliates are paid for the first time.",
+    );
+    warn(
+        count(|line| line.changed.is_some()),
+        "1 PayPal address changed in the last two weeks.",
+        "PayPal addresses changed in the last two weeks.",
+    );
+    warn(
+        count(|line| line.shared),
+        "1 payment goes to an address that another affiliate has too.",
+        "payments go to addresses that more than one affiliate has.",
+    );
+    warn(
+        count(|line| line.over_limit),
+        "1 payment is above PayPal’s usual limit. The limit depends on your account; PayPal may fail it.",
+        "payments are above PayPal’s usual limit. The limit depends on your account; PayPal may fail them.",
+    );
+    warnings
+}
+
+/// Sums per currency, with the most that PayPal usually takes for itself: 2 % of each payment. What it really takes is
+/// known once it has paid.
+fn sums(selection: &Selection) -> Vec<Sum> {
+    let totals = selection.totals().into_iter();
+    totals
+        .map(|(affiliates, commissions, amount)| {
+            let currency = amount.currency();
+            let fees = selection.lines.iter().filter(|line| line.amount.currency() == currency).map(|line| {
+                let fee = line.amount.amount() * Decimal::new(2, 2);
+                fee.round_dp_with_strategy(currency.scale(), rust_decimal::RoundingStrategy::AwayFromZero)
+            });
+            let fee = format!("{currency} {}", crate::money::for_people(fees.sum(), currency));
+            Sum { affiliates, commissions, amount, fee }
+        })
+        .collect()
+}
+
+/// PayPal takes single-byte characters in the subject.
+fn is_single_byte(text: &str) -> bool {
+    text.chars().all(|c| u32::from(c) < 256 && !c.is_control())
+}
+
+/// Rows to leave out, or a whole kind of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Removal {
+    how: String,
+    what: String,
+    row: Vec<String>,
+}
+
+async fn remove(
+    State(app): State<App>,
+    signed: Signed,
+    Path(id): Path<RequestId>,
+    Form(removal): Form<Removal>,
+) -> Result<Response> {
+    let mut tx = signed.tx(&app).await?;
+    if let Some(batches) = already_paid(&mut tx, id).await? {
+        return Ok(see(batches).with(Tone::Info, "This selection was paid already.").into_response());
+    }
+    match removal.what.as_str() {
+        "unpayable" => selection::remove_unpayable(&mut tx, id).await?,
+        "gone" => selection::forget_gone(&mut tx, id).await?,
+        _ => {
+            let rows: Vec<DueRow> = removal.row.iter().filter_map(|name| read_row(name)).collect();
+            selection::remove(&mut tx, id, &rows).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(see(format!("/payouts/new/{id}?how={}", removal.how)).into_response())
+}
+
+fn checked(typed: &Typed) -> FormErrors {
+    let mut errors = FormErrors::new();
+    if typed.subject.chars().count() > MAX_SUBJECT {
+        errors.add("subject", "PayPal takes a subject of at most 255 characters.");
+    } else if !is_single_byte(&typed.subject) {
+        errors.add("subject", "PayPal takes no such letters in the subject; write it in plain Latin letters.");
+    }
+    if typed.message.chars().count() > MAX_MESSAGE {
+        errors.add("message", "PayPal takes a message of at most 1,000 characters.");
+    }
+    if typed.how == "manual" && typed.reference.trim().is_empty() {
+        errors.add("reference", "Say where this payment can be found: a bank reference, a cheque number, a name.");
+    } else if typed.reference.chars().count() > 200 {
+        errors.add("reference", "A reference has at most 200 characters.");
+    }
+    errors
+}
+
+async fn pay(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) -> Result<Response> {
+    let request = typed.request.ok_or(Error::NotFound)?;
+    let errors = checked(&typed);
+    if !errors.is_empty() {
+        return again(&app, &signed, request, typed, errors).await;
+    }
+    let how = match typed.how.as_str() {
+        "paypal" => How::PayPal,
+        "manual" => How::Manual { reference: typed.reference.trim().to_owned() },
+        "export" => How::Export,
+        _ => return Err(Error::Invalid("Choose how to pay. Nothing was paid.".into())),
+    };
+    let seen = hex::decode(&typed.seen).ok().and_then(|seen| seen.try_into().ok());
+    let Some(seen) = seen else {
+        return Err(Error::Invalid("The review is incomplete. Open it again. Nothing was paid.".into()));
+    };
+    // PayPal's schema takes one line; line breaks become spaces.
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let ask = Ask {
+        request,
+        actor: signed.actor(&app),
+        how,
+        subject: one_line(&typed.subject),
+        message: one_line(&typed.message),
+        seen,
+    };
+    match draft(&app, signed.merchant, &ask).await {
+        Ok(batches) => Ok(match batches.as_slice() {
+            [one] => see(format!("/batches/{one}")),
+            _ => see("/batches").saying(format!("{} batches were made, one per currency.", batches.len())),
+        }
+        .into_response()),
+        Err(DraftError::NotFound) => Err(Error::NotFound),
+        Err(error @ (DraftError::Changed | DraftError::Unpayable(_))) => {
+            tracing::info!(%error, "a payment was not drafted");
+            let mut errors = FormErrors::new();
+            errors.add("lines", "Something changed since you looked. Nothing was paid; review the new amounts.");
+            again(&app, &signed, request, typed, errors).await
+        }
+        Err(DraftError::NoConnection) => Err(Error::Conflict("PayPal is not connected. Nothing was paid.".into())),
+        Err(DraftError::AskedOtherwise) => {
+            Err(Error::Conflict("This selection was already paid in another way. Nothing was paid again.".into()))
+        }
+        Err(DraftError::Database(error)) => Err(error.into()),
+        Err(DraftError::Internal(error)) => Err(error.into()),
+    }
+}
+
+async fn again(app: &App, signed: &Signed, id: RequestId, typed: Typed, errors: FormErrors) -> Result<Response> {
+    let mut tx = signed.tx(app).await?;
+    unaccepted(&build(app, signed, &mut tx, id, 0, typed, errors).await?)
+}

@@ -1,0 +1,7 @@
+//! Signing in, who may do what, and what keeps merchants apart.
+
+mod being_first;
+mod forms;
+mod roles;
+mod separation;
+mod sessions;

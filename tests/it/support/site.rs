@@ -1,0 +1,102 @@
+//! The web application in this process, on a database and a clock of its own.
+
+use super::client;
+use super::postgres::{TestDatabase, database};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use stipend::admin::{self, Added, NewMerchant, NewPerson};
+use stipend::app::App;
+use stipend::clock::Clock;
+use stipend::id::{InstanceId, MerchantId, PersonId};
+use stipend::paypal::Client;
+use stipend::role::Role;
+use stipend::vault::Vault;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// Everybody's password.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// A running site. Dropped, it stops answering.
+pub struct Site {
+    /// What the handlers are given.
+    pub app: App,
+    /// As in "http://127.0.0.1:41234".
+    pub address: String,
+    serving: JoinHandle<()>,
+    _database: TestDatabase,
+}
+
+impl Site {
+    /// A site with nobody in it.
+    pub async fn empty() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// A site with nobody in it, set up in some other way.
+    pub async fn with(change: impl FnOnce(&mut App)) -> Self {
+        let database = database().await;
+        let clock = Clock::system();
+        let http = reqwest::Client::builder().build().unwrap();
+        let mut app = App {
+            database: database.database.clone(),
+            vault: Vault::new(&[7; 32]),
+            paypal: Client::new(http, None, clock.clone()),
+            clock,
+            public_url: None,
+            instance: InstanceId::new(),
+            wake: Arc::default(),
+        };
+        change(&mut app);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let router = stipend::web::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { app, address, serving, _database: database }
+    }
+
+    /// A site with one merchant, "Acme", and one person for each role: viewer@example.com and so on.
+    pub async fn staffed() -> Self {
+        let site = Self::empty().await;
+        site.merchant("Acme").await;
+        for role in Role::ALL {
+            site.person(&format!("{role}@example.com"), "Acme", role).await;
+        }
+        site
+    }
+
+    /// Adds a merchant.
+    pub async fn merchant(&self, name: &str) -> MerchantId {
+        let new = NewMerchant { name: name.to_owned(), time_zone: "Europe/Berlin".to_owned() };
+        admin::add_merchant(&self.app.database, &self.app.clock, new).await.unwrap()
+    }
+
+    /// Adds a person with [`PASSWORD`], or gives one who is there a role at another merchant.
+    pub async fn person(&self, email: &str, merchant: &str, role: Role) -> PersonId {
+        let new = NewPerson { email: email.to_owned(), name: String::new(), password: PASSWORD.into() };
+        match admin::add_person(&self.app.database, &self.app.clock, merchant, role, new).await.unwrap() {
+            Added::Person(person) | Added::Membership(person) | Added::RoleChanged(person, _) => person,
+        }
+    }
+
+    /// Somebody with an empty cookie jar.
+    pub fn stranger(&self) -> client::Client {
+        client::Client::new(&self.address)
+    }
+
+    /// Somebody who has signed in.
+    pub async fn signed_in(&self, email: &str) -> client::Client {
+        let client = self.stranger();
+        let page = client.open("/sign-in").await;
+        let landed = client.submit(&page, "/sign-in", &[("email", email), ("password", PASSWORD)]).await;
+        assert_eq!(landed.status, 200, "{}", landed.body);
+        assert!(!landed.url.contains("sign-in"), "{email} could not sign in: {}", landed.body);
+        client
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
