@@ -39,6 +39,9 @@ create table commissions (
 );
 create unique index one_commission_per_reference on commissions (merchant_id, reference);
 create index commissions_of_an_affiliate on commissions (merchant_id, affiliate_id, id);
+-- The few that the lists of what was cancelled, and of what was paid elsewhere before, go through.
+create index cancelled_commissions on commissions (merchant_id, id) where cancelled_at is not null;
+create index commissions_paid_before on commissions (merchant_id, id) where paid_before_on is not null;
 select protect('commissions');
 
 create function commissions_belong_to_affiliates() returns trigger

@@ -13,6 +13,7 @@ pub mod connection;
 pub mod database;
 pub mod demo;
 pub mod id;
+pub mod import;
 pub mod master_key;
 pub mod money;
 mod newcomer;

@@ -1,6 +1,7 @@
 //! Which reconcilers run, how often, and what wakes them. The rows are the queue; nothing is kept here.
 
 use crate::app::App;
+use crate::import;
 use crate::payout::{reconcile, submit};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -22,6 +23,7 @@ pub async fn run(app: App, stop: CancellationToken) {
     for _ in 0..READERS {
         loops.spawn(repeat(app.clone(), stop.clone(), Step::Read));
     }
+    loops.spawn(repeat(app.clone(), stop.clone(), Step::Import));
     loops.spawn(repeat(app, stop, Step::Expire));
     while loops.join_next().await.is_some() {}
 }
@@ -30,6 +32,7 @@ pub async fn run(app: App, stop: CancellationToken) {
 enum Step {
     Send,
     Read,
+    Import,
     Expire,
 }
 
@@ -60,6 +63,7 @@ async fn take(app: App, step: Step) -> anyhow::Result<bool> {
         match step {
             Step::Send => submit::next(&app).await,
             Step::Read => reconcile::next(&app).await,
+            Step::Import => import::next(&app).await,
             Step::Expire => submit::expire(&app).await.map(|()| false),
         }
     });
