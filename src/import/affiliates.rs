@@ -74,6 +74,7 @@ async fn stage(tx: &mut Tx, held: &Held, typed: Vec<(i64, Details)>) -> sqlx::Re
 
 /// Once all lines are read: an e-mail or code that comes again in the file, or is there already, is known if all else
 /// is the same, and a problem otherwise. Returns how many are known.
+#[expect(clippy::too_many_lines, reason = "one statement, read from top to bottom")]
 pub(super) async fn judge(tx: &mut Tx, held: &Held) -> sqlx::Result<i64> {
     let merchant = tx.merchant();
     // The first line of an e-mail or code stands; later ones are compared with it and go.

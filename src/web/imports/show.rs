@@ -174,7 +174,7 @@ impl Show {
 
 /// The import, or the page that says there is none.
 pub(super) async fn found(tx: &mut Tx, id: ImportId) -> Result<Import> {
-    Ok(import::find(tx, id).await?.ok_or(Error::NotFound)?)
+    import::find(tx, id).await?.ok_or(Error::NotFound)
 }
 
 pub(super) async fn show(
