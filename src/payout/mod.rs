@@ -19,6 +19,7 @@ mod claim;
 mod crash;
 pub mod draft;
 mod facts;
+mod frozen;
 pub mod item;
 pub mod manual;
 pub mod reconcile;

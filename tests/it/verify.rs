@@ -116,8 +116,8 @@ async fn each_damage_is_found_under_its_name() {
     use Invariant::{I1, I2, I3, I4, I5, I6, I9};
     let world = busy().await;
     keep(&world).await;
-    let one = "(select id from payout_batches where rail = 'api' and state = 'closed' limit 1)";
-    let paid = "(select id from payout_items where state = 'paid' limit 1)";
+    let one = "(select id from payout_batches where rail = 'api' and state = 'closed' and currency = 'USD' order by id limit 1)";
+    let paid = "(select id from payout_items where state = 'paid' and transaction_id is not null order by id limit 1)";
     let owed = "(select commission_id from owed limit 1)";
     let damages = [
         (I1, "drop index one_live_allocation_per_commission".to_owned()),

@@ -1,0 +1,196 @@
+//! What a draft writes, frozen from then on: names, bytes, receivers and amounts.
+
+use super::batch::Rail;
+use super::draft::{Ask, How};
+use super::selection::Line;
+use super::store::Taken;
+use crate::database::Tx;
+use crate::id::{BatchId, CommissionId, ConnectionId, ItemId, sender_batch_id, sender_item_id};
+use crate::money::{Currency, Money};
+use crate::paypal::Environment;
+use crate::paypal::payouts::{MAX_ITEMS, NewItem, create_body};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+/// One batch to be.
+pub(super) struct NewBatch {
+    pub(super) id: BatchId,
+    currency: Currency,
+    pub(super) total: Money,
+    body: Option<Vec<u8>>,
+    items: Vec<NewPayment>,
+}
+
+struct NewPayment {
+    id: ItemId,
+    name: String,
+    line: Line,
+    commissions: Vec<CommissionId>,
+}
+
+/// One batch per currency and 15,000 items, each with its name and its bytes.
+pub(super) fn compose(ask: &Ask, taken: Vec<Taken>) -> Vec<NewBatch> {
+    let mut batches = Vec::new();
+    let mut taken = taken.into_iter().peekable();
+    while let Some(currency) = taken.peek().map(|next| next.line.amount.currency()) {
+        let mut items = Vec::new();
+        while items.len() < MAX_ITEMS
+            && let Some(Taken { line, commissions }) = taken.next_if(|next| next.line.amount.currency() == currency)
+        {
+            let id = ItemId::new();
+            items.push(NewPayment { id, name: sender_item_id(id), line, commissions });
+        }
+        let id = BatchId::new();
+        let total = Money::sum(items.iter().map(|item| item.line.amount)).expect("a batch has items");
+        let body = (ask.how.rail() == Rail::Api).then(|| {
+            let items: Vec<NewItem<'_>> = items
+                .iter()
+                .map(|item| NewItem {
+                    sender_item_id: &item.name,
+                    receiver: item.line.receiver.as_deref().expect("payable lines have a receiver"),
+                    amount: item.line.amount,
+                })
+                .collect();
+            create_body(&sender_batch_id(id), &ask.subject, &ask.message, &items)
+        });
+        batches.push(NewBatch { id, currency, total, body, items });
+    }
+    batches
+}
+
+/// Writes the batches, their items and what each of them pays.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    ask: &Ask,
+    last_number: i64,
+    environment: Environment,
+    connection: Option<ConnectionId>,
+    batches: &[NewBatch],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    insert_batches(tx, ask, last_number, environment, connection, batches, now).await?;
+    insert_items(tx, &ask.how, batches, now).await?;
+    allocate(tx, batches).await
+}
+
+async fn insert_batches(
+    tx: &mut Tx,
+    ask: &Ask,
+    last_number: i64,
+    environment: Environment,
+    connection: Option<ConnectionId>,
+    batches: &[NewBatch],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    let (state, _) = ask.how.states();
+    let reference = match &ask.how {
+        How::Manual { reference } => Some(reference.as_str()),
+        How::PayPal | How::Export => None,
+    };
+    let ids: Vec<_> = batches.iter().map(|batch| batch.id.0).collect();
+    let names: Vec<_> = batches.iter().map(|batch| sender_batch_id(batch.id)).collect();
+    let currencies: Vec<_> = batches.iter().map(|batch| batch.currency.code().to_owned()).collect();
+    let items: Vec<_> = batches.iter().map(|batch| i32::try_from(batch.items.len()).expect("at most 15,000")).collect();
+    let totals: Vec<_> = batches.iter().map(|batch| batch.total.amount()).collect();
+    let bodies: Vec<_> = batches.iter().map(|batch| batch.body.clone()).collect();
+    let hashes: Vec<_> =
+        batches.iter().map(|batch| Sha256::digest(batch.body.as_deref().unwrap_or_default()).to_vec()).collect();
+    sqlx::query!(
+        r#"
+        with drafted as (
+            insert into payout_batches (
+                merchant_id, id, number, request_id, part, rail, environment, connection_id, currency, items, total,
+                sender_batch_id, body, body_sha256, state, changed_at, look_at, settled_at, reference, created_at
+            )
+            select
+                $1, n.id, $2 + n.part, $3, n.part::int, $4, $5, $6, n.currency, n.items, n.total,
+                n.name, n.body, n.hash, $7::text, $8::timestamptz,
+                case when $7::text = 'ready' then $8::timestamptz end,
+                case when $7::text = 'closed' then $8::timestamptz end,
+                $9, $8::timestamptz
+            from unnest($10::uuid[], $11::text[], $12::text[], $13::int[], $14::numeric[], $15::bytea[], $16::bytea[])
+                with ordinality as n (id, name, currency, items, total, body, hash, part)
+            returning merchant_id, id
+        )
+        insert into payout_history (merchant_id, batch_id, at, source, person_id, became, evidence)
+        select merchant_id, id, $8::timestamptz, 'person', $17, $7::text, $9
+        from drafted
+        "#,
+        merchant.0,
+        last_number,
+        ask.request.0,
+        ask.how.rail().code(),
+        environment.code(),
+        connection.map(|id| id.0),
+        state,
+        now,
+        reference,
+        &ids,
+        &names,
+        &currencies,
+        &items,
+        &totals,
+        &bodies as &[Option<Vec<u8>>],
+        &hashes,
+        ask.actor.person.map(|person| person.0)
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn insert_items(tx: &mut Tx, how: &How, batches: &[NewBatch], now: OffsetDateTime) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    let (_, state) = how.states();
+    let all = || batches.iter().flat_map(|batch| batch.items.iter().map(move |item| (batch.id, item)));
+    let ids: Vec<_> = all().map(|(_, item)| item.id.0).collect();
+    let names: Vec<_> = all().map(|(_, item)| item.name.clone()).collect();
+    let of: Vec<_> = all().map(|(batch, _)| batch.0).collect();
+    let affiliates: Vec<_> = all().map(|(_, item)| item.line.affiliate.0).collect();
+    let currencies: Vec<_> = all().map(|(_, item)| item.line.amount.currency().code().to_owned()).collect();
+    let amounts: Vec<_> = all().map(|(_, item)| item.line.amount.amount()).collect();
+    let receivers: Vec<_> = all().map(|(_, item)| item.line.receiver.clone().unwrap_or_default()).collect();
+    sqlx::query!(
+        r#"
+        insert into payout_items (
+            merchant_id, id, batch_id, affiliate_id, currency, amount, sender_item_id, receiver, state, changed_at
+        )
+        select $1, n.*, $9, $10
+        from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::numeric[], $7::text[], $8::text[]) as n
+        "#,
+        merchant.0,
+        &ids,
+        &of,
+        &affiliates,
+        &currencies,
+        &amounts,
+        &names,
+        &receivers,
+        state,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn allocate(tx: &mut Tx, batches: &[NewBatch]) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    let all = || batches.iter().flat_map(|batch| batch.items.iter());
+    let items: Vec<_> = all().flat_map(|item| item.commissions.iter().map(|_| item.id.0)).collect();
+    let commissions: Vec<_> = all().flat_map(|item| item.commissions.iter().map(|commission| commission.0)).collect();
+    sqlx::query!(
+        r#"
+        insert into allocations (merchant_id, item_id, commission_id)
+        select $1, n.item_id, n.commission_id
+        from unnest($2::uuid[], $3::uuid[]) as n (item_id, commission_id)
+        "#,
+        merchant.0,
+        &items,
+        &commissions
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
