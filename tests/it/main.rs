@@ -4,8 +4,10 @@
 mod administration;
 mod affiliates;
 mod answers;
+mod commissions;
 mod compose;
 mod configuration;
+mod import;
 mod in_a_browser;
 mod local_postgres;
 mod pay;
