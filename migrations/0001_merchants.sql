@@ -37,7 +37,8 @@ begin
     execute format('alter table %s enable row level security', protected);
     execute format('alter table %s force row level security', protected);
     execute format(
-        'create policy only_the_current_merchant on %s to stipend_merchant using (%I = current_merchant()) with check (%I = current_merchant())',
+        -- The sub-select is evaluated once a statement, a bare call once a row.
+        'create policy only_the_current_merchant on %s to stipend_merchant using (%I = (select current_merchant())) with check (%I = (select current_merchant()))',
         protected, key, key);
     execute format(
         'create policy the_whole_installation on %s to stipend_installation using (true) with check (true)',

@@ -116,6 +116,12 @@ begin
     order by merchant_id, currency, due_on
     on conflict do nothing;
 
+    perform
+    from owed_tally
+    where (merchant_id, currency, due_on) in (select merchant_id, currency, due_on from changed)
+    order by merchant_id, currency, due_on
+    for update;
+
     update owed_tally as tally
     set commissions = tally.commissions + direction * delta.commissions,
         amount = tally.amount + direction * delta.amount
@@ -123,7 +129,6 @@ begin
         select merchant_id, currency, due_on, count(*) as commissions, sum(amount) as amount
         from changed
         group by merchant_id, currency, due_on
-        order by merchant_id, currency, due_on
     ) delta
     where (tally.merchant_id, tally.currency, tally.due_on) = (delta.merchant_id, delta.currency, delta.due_on);
     return null;

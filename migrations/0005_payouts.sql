@@ -22,7 +22,7 @@ create table selected_commissions (
     currency       text not null,
     commission_id  uuid not null,
     amount         numeric(16, 2) not null,
-    primary key (merchant_id, selection_id, affiliate_id, currency, commission_id)
+    primary key (merchant_id, selection_id, commission_id)
 );
 select protect('selected_commissions', 'select, insert, delete');
 
@@ -189,11 +189,11 @@ create table allocations (
     merchant_id    uuid not null,
     item_id        uuid not null,
     commission_id  uuid not null,
-    released_at    timestamptz,
-    primary key (merchant_id, item_id, commission_id)
+    released_at    timestamptz
 );
+-- No primary key: the next index is the key of what is live, and a bulk insert pays for every index.
+create index allocations_of_an_item on allocations (merchant_id, item_id);
 create unique index one_live_allocation_per_commission on allocations (merchant_id, commission_id) where released_at is null;
-create index released_allocations_of_a_commission on allocations (merchant_id, commission_id) where released_at is not null;
 select protect('allocations');
 
 -- An allocation joins a commission and an item of the same merchant, affiliate and currency, the commission is neither
@@ -202,26 +202,24 @@ select protect('allocations');
 create function allocations_add_up() returns trigger
     language plpgsql
 as $$
+declare
+    wrong uuid;
 begin
-    if exists (
-        select from added l
-        left join payout_items i on i.merchant_id = l.merchant_id and i.id = l.item_id
-        left join commissions c on c.merchant_id = l.merchant_id and c.id = l.commission_id
-        where i.id is null or c.id is null
-            or c.affiliate_id <> i.affiliate_id or c.currency <> i.currency
-            or c.cancelled_at is not null or c.paid_before_on is not null or l.released_at is not null
-    ) then
-        raise exception 'an allocation joins a commission and an item that do not belong together'
-            using errcode = 'foreign_key_violation', constraint = 'allocations_add_up';
-    end if;
-    if exists (
-        select from added l
-        join payout_items i on i.merchant_id = l.merchant_id and i.id = l.item_id
-        join commissions c on c.merchant_id = l.merchant_id and c.id = l.commission_id
-        group by i.merchant_id, i.id, i.amount
-        having sum(c.amount) <> i.amount
-    ) then
-        raise exception 'an item does not pay the sum of its commissions'
+    select l.item_id into wrong
+    from added l
+    left join payout_items i on i.merchant_id = l.merchant_id and i.id = l.item_id
+    left join commissions c
+        on c.merchant_id = l.merchant_id
+        and c.id = l.commission_id
+        and c.affiliate_id = i.affiliate_id
+        and c.currency = i.currency
+        and c.cancelled_at is null
+        and c.paid_before_on is null
+    group by l.merchant_id, l.item_id, i.amount
+    having bool_or(c.id is null or l.released_at is not null) or sum(c.amount) is distinct from i.amount
+    limit 1;
+    if found then
+        raise exception 'item % does not pay the sum of commissions that are its affiliate''s to receive', wrong
             using errcode = 'check_violation', constraint = 'allocations_add_up';
     end if;
     return null;

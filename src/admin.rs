@@ -124,6 +124,18 @@ pub async fn add_merchant(database: &Database, clock: &Clock, new: NewMerchant) 
     Ok(merchant)
 }
 
+/// The merchant of this name, if there is one.
+pub async fn find_merchant(database: &Database, name: &str) -> sqlx::Result<Option<MerchantId>> {
+    let mut tx = database.installation().await?;
+    merchant_named(&mut tx, name).await
+}
+
+/// Everybody who can sign in, by e-mail.
+pub async fn emails(database: &Database) -> sqlx::Result<Vec<String>> {
+    let mut tx = database.installation().await?;
+    sqlx::query_scalar!("select email from people order by lower(email)").fetch_all(&mut *tx).await
+}
+
 /// Adds a person to the merchant of this name. Somebody who is known already keeps their password.
 pub async fn add_person(
     database: &Database,

@@ -21,10 +21,25 @@ pub struct App {
     pub paypal: paypal::Client,
     /// Where people reach this installation, as "https://pay.example.com".
     pub public_url: Option<String>,
+    /// What the pages of a demo show; nothing elsewhere.
+    pub demo: Option<Hints>,
     /// This running program.
     pub instance: InstanceId,
     /// Wakes the worker: something may be due now.
     pub wake: Arc<Notify>,
+}
+
+/// How to get into a demo, shown on its pages.
+#[derive(Debug, Clone, Copy)]
+pub struct Hints {
+    /// With which one signs in.
+    pub email: &'static str,
+    /// Its password.
+    pub password: &'static str,
+    /// The Client ID that the simulated PayPal takes.
+    pub client_id: &'static str,
+    /// Its Secret.
+    pub secret: &'static str,
 }
 
 impl App {

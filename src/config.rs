@@ -1,5 +1,7 @@
 //! What the program is told, by flags and by the environment: read once, and refused with every problem at once.
 
+use crate::app::Hints;
+use crate::demo;
 use crate::role::Role;
 use crate::simulator;
 use clap::{Args, Parser, Subcommand};
@@ -9,7 +11,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use tracing_subscriber::EnvFilter;
 
-const BIND_DEFAULT: &str = "127.0.0.1:3000";
+pub(crate) const BIND_DEFAULT: &str = "127.0.0.1:3000";
 const LOG_DEFAULT: &str = "info,sqlx=warn,hyper=warn,tower_sessions=warn";
 
 /// Affiliate payouts through PayPal: each commission is paid once, or you are told why it is not.
@@ -33,8 +35,19 @@ pub enum Command {
         #[command(flatten)]
         serve: ServeFlags,
     },
+    /// Try it: the application with a simulated PayPal and example data, on this machine alone
+    Demo(demo::Args),
     /// Bring the database's schema up to this version, and stop
     Migrate {
+        /// Where its data is.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+    /// Check on the database, while the application may run, that everything is as it must be; status 1 if it is not
+    Verify {
+        /// Only this merchant
+        #[arg(long, value_name = "NAME")]
+        merchant: Option<String>,
         /// Where its data is.
         #[command(flatten)]
         data: DataFlags,
@@ -147,6 +160,8 @@ pub struct Serve {
     pub simulator_url: Option<String>,
     /// The simulated PayPal's DropZone.
     pub simulator_dropzone: Option<String>,
+    /// What the pages of a demo show.
+    pub demo: Option<Hints>,
 }
 
 /// Everything that is wrong, in plain words.
@@ -164,7 +179,8 @@ impl Problems {
         self.0.push(problem.into());
     }
 
-    fn take<T>(&mut self, read: Result<T, String>) -> Option<T> {
+    /// Notes what is wrong with one value.
+    pub(crate) fn take<T>(&mut self, read: Result<T, String>) -> Option<T> {
         read.map_err(|problem| self.note(problem)).ok()
     }
 }
@@ -186,14 +202,12 @@ impl DataFlags {
         let folder = given(self.data_dir).map(PathBuf::from).or_else(default_data_dir);
         let folder =
             folder.ok_or("STIPEND_DATA_DIR: there is no home folder, so say where the data shall be".to_owned());
-        let log = given(self.log).unwrap_or_else(|| LOG_DEFAULT.to_owned());
-        let filter =
-            EnvFilter::try_new(&log).map_err(|error| format!("STIPEND_LOG: {log:?} is no log filter ({error})"));
+        let log = log_filter(&given(self.log).unwrap_or_else(|| LOG_DEFAULT.to_owned()));
 
         let reachable = problems.take(reachable);
         let folder = problems.take(folder.and_then(|folder| absolute(&folder)));
-        let filter = problems.take(filter);
-        let (_, folder, _) = (reachable?, folder?, filter?);
+        let log = problems.take(log);
+        let (_, folder, log) = (reachable?, folder?, log?);
         let master_key_file = given(self.master_key_file).map_or_else(|| folder.join("master.key"), PathBuf::from);
         Some(Data { database_url, folder, master_key_file, log })
     }
@@ -221,16 +235,17 @@ impl ServeFlags {
             public_url: public_url?,
             simulator_url: simulator_url?,
             simulator_dropzone: simulator_dropzone?,
+            demo: None,
         })
     }
 }
 
 /// An empty value is one that was not given: `NAME=` in a file of settings means that.
-fn given(value: Option<String>) -> Option<String> {
+pub(crate) fn given(value: Option<String>) -> Option<String> {
     value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
-fn default_data_dir() -> Option<PathBuf> {
+pub(crate) fn default_data_dir() -> Option<PathBuf> {
     if nix::unistd::Uid::effective().is_root() {
         return Some(PathBuf::from("/var/lib/stipend"));
     }
@@ -240,7 +255,13 @@ fn default_data_dir() -> Option<PathBuf> {
     Some(data.join("stipend"))
 }
 
-fn absolute(folder: &Path) -> Result<PathBuf, String> {
+/// A filter for the log, checked and given back.
+pub(crate) fn log_filter(text: &str) -> Result<String, String> {
+    let checked = EnvFilter::try_new(text);
+    checked.map(|_| text.to_owned()).map_err(|error| format!("STIPEND_LOG: {text:?} is no log filter ({error})"))
+}
+
+pub(crate) fn absolute(folder: &Path) -> Result<PathBuf, String> {
     std::path::absolute(folder).map_err(|error| format!("STIPEND_DATA_DIR: {} ({error})", folder.display()))
 }
 
@@ -253,7 +274,7 @@ fn database_address(url: &str) -> Result<(), String> {
     url.parse::<PgConnectOptions>().map(drop).map_err(|_| shape.to_owned())
 }
 
-fn socket_address(name: &str, text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn socket_address(name: &str, text: &str) -> Result<SocketAddr, String> {
     let problem = || format!("{name}: {text:?} is no address with a port; write it as in 127.0.0.1:3000");
     match text.parse() {
         Ok(address) => Ok(address),
@@ -270,7 +291,7 @@ fn host_and_port(name: &str, text: &str) -> Result<String, String> {
     }
 }
 
-fn base_url(name: &str, text: &str) -> Result<String, String> {
+pub(crate) fn base_url(name: &str, text: &str) -> Result<String, String> {
     let url = reqwest::Url::parse(text).ok().filter(|url| {
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         let anonymous = url.username().is_empty() && url.password().is_none();

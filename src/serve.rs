@@ -65,50 +65,80 @@ pub async fn serve_on(
     database: Database,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    database.migrate().await?;
-    let clock = Clock::system();
-    let vault = admin::open_vault(&database, &clock, &data.master_key_file).await?;
-    let http = http_client()?;
-    let paypal = paypal::Client::new(http.clone(), serve.simulator_url.clone(), clock.clone());
-    let app = App {
-        database,
-        clock,
-        vault,
-        paypal,
-        public_url: serve.public_url.clone(),
-        instance: InstanceId::new(),
-        wake: Arc::new(Notify::new()),
-    };
-    let bound = listener.local_addr()?;
-    let address = app.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
-    let tasks = TaskTracker::new();
-    if let Some(simulator) = serve.simulator_url.clone() {
-        let rehearsal = Rehearsal { http, clock: app.clock.clone(), simulator };
-        rehearsal.join(&shutdown).await;
-        tasks.spawn(rehearsal.follow(shutdown.clone()));
-    }
-    let router = match metrics {
-        Some(metrics) => {
-            tasks.spawn(answer(metrics, health::metrics(app.clone()), shutdown.clone()));
-            router(&app)
-        }
-        None => router(&app).merge(health::metrics(app.clone())),
-    };
-    let watched = router.layer(axum::middleware::from_fn_with_state(app.clone(), telemetry::watch));
-    tasks.spawn(answer(listener, watched, shutdown.clone()));
-    tasks.spawn(worker::run(app.clone(), shutdown.clone()));
-    tracing::info!(listening = %bound, "Stipend {} is ready at {address}", env!("CARGO_PKG_VERSION"));
-    if let Some(code) = admin::setup_code(&app.database).await? {
-        tracing::info!("Nobody can sign in yet. Set up this installation at {address}/setup with the code {code}");
-    }
-    shutdown.cancelled().await;
-    tracing::info!("Stopping, after the requests that are being answered");
-    tasks.close();
-    if tokio::time::timeout(STOP_LIMIT, tasks.wait()).await.is_err() {
-        tracing::warn!("Some work did not end within {} s and is cut off", STOP_LIMIT.as_secs());
-    }
-    app.database.pool().close().await;
+    Running::start(listener, metrics, data, serve, database, shutdown).await?.until_stopped().await;
     Ok(())
+}
+
+/// An application that answers.
+#[derive(Debug)]
+pub struct Running {
+    app: App,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+    /// Where people reach it.
+    pub address: String,
+}
+
+impl Running {
+    /// Starts everything that runs while it answers.
+    pub async fn start(
+        listener: TcpListener,
+        metrics: Option<TcpListener>,
+        data: &Data,
+        serve: &Serve,
+        database: Database,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        database.migrate().await?;
+        let clock = Clock::system();
+        let vault = admin::open_vault(&database, &clock, &data.master_key_file).await?;
+        let http = http_client()?;
+        let paypal = paypal::Client::new(http.clone(), serve.simulator_url.clone(), clock.clone());
+        let app = App {
+            database,
+            clock,
+            vault,
+            paypal,
+            public_url: serve.public_url.clone(),
+            demo: serve.demo,
+            instance: InstanceId::new(),
+            wake: Arc::new(Notify::new()),
+        };
+        let bound = listener.local_addr()?;
+        let address = app.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
+        let tasks = TaskTracker::new();
+        if let Some(simulator) = serve.simulator_url.clone() {
+            let rehearsal = Rehearsal { http, clock: app.clock.clone(), simulator };
+            rehearsal.join(&shutdown).await;
+            tasks.spawn(rehearsal.follow(shutdown.clone()));
+        }
+        let router = match metrics {
+            Some(metrics) => {
+                tasks.spawn(answer(metrics, health::metrics(app.clone()), shutdown.clone()));
+                router(&app)
+            }
+            None => router(&app).merge(health::metrics(app.clone())),
+        };
+        let watched = router.layer(axum::middleware::from_fn_with_state(app.clone(), telemetry::watch));
+        tasks.spawn(answer(listener, watched, shutdown.clone()));
+        tasks.spawn(worker::run(app.clone(), shutdown.clone()));
+        tracing::info!(listening = %bound, "Stipend {} is ready at {address}", env!("CARGO_PKG_VERSION"));
+        if let Some(code) = admin::setup_code(&app.database).await? {
+            tracing::info!("Nobody can sign in yet. Set up this installation at {address}/setup with the code {code}");
+        }
+        Ok(Self { app, tasks, shutdown, address })
+    }
+
+    /// Answers until told to stop, and then finishes what is in hand.
+    pub async fn until_stopped(self) {
+        self.shutdown.cancelled().await;
+        tracing::info!("Stopping, after the requests that are being answered");
+        self.tasks.close();
+        if tokio::time::timeout(STOP_LIMIT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("Some work did not end within {} s and is cut off", STOP_LIMIT.as_secs());
+        }
+        self.app.database.pool().close().await;
+    }
 }
 
 fn router(app: &App) -> Router {
@@ -130,7 +160,7 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// One client for every call to PayPal. It follows no redirects: the addresses are constants of the program.
-fn http_client() -> anyhow::Result<reqwest::Client> {
+pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_LIMIT)

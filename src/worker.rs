@@ -39,12 +39,7 @@ enum Step {
 async fn repeat(app: App, stop: CancellationToken, step: Step) {
     while !stop.is_cancelled() {
         let woken = app.wake.notified();
-        let outcome = match step {
-            Step::Send => submit::next(&app).await,
-            Step::Read => reconcile::next(&app).await,
-            Step::Import => import::next(&app).await,
-            Step::Expire => submit::expire(&app).await.map(|()| false),
-        };
+        let outcome = take(app.clone(), step).await;
         let (pause, wakeable) = match outcome {
             Ok(true) if matches!(step, Step::Send) => (BETWEEN_SENDS, false),
             Ok(true) => continue,
@@ -60,4 +55,17 @@ async fn repeat(app: App, stop: CancellationToken, step: Step) {
             () = stop.cancelled() => {}
         }
     }
+}
+
+/// One step, on a task of its own: a bug that panics in it ends neither the loop nor the sending of everything else.
+async fn take(app: App, step: Step) -> anyhow::Result<bool> {
+    let taken = tokio::spawn(async move {
+        match step {
+            Step::Send => submit::next(&app).await,
+            Step::Read => reconcile::next(&app).await,
+            Step::Import => import::next(&app).await,
+            Step::Expire => submit::expire(&app).await.map(|()| false),
+        }
+    });
+    taken.await?
 }

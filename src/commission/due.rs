@@ -117,6 +117,18 @@ pub async fn lines(
     query.build_query_as().fetch_all(&mut **tx).await
 }
 
+/// Sums per currency of all lines that match and PayPal can pay: how many lines, how much.
+pub async fn payable_sums(tx: &mut Tx, filter: &Filter, through: Date) -> sqlx::Result<Vec<(Currency, i64, Decimal)>> {
+    let mut query = QueryBuilder::new("select currency, count(*), sum(amount) from (");
+    push_sum_first(&mut query, tx, filter, through);
+    query.push(
+        " and a.status = 'active' and a.receiver_problem is null and a.receiver_refused is null) lines
+        group by currency
+        order by currency",
+    );
+    query.build_query_as().fetch_all(&mut **tx).await
+}
+
 const COLUMNS: &str = "a.id as affiliate, coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as name, \
     a.email, a.sort_name, a.receiver, a.receiver_changed_at, s.currency, s.commissions, s.amount, \
     case when a.status <> 'active' then 'archived' when a.receiver_refused is not null then 'refused' else a.receiver_problem end as problem";
@@ -148,21 +160,8 @@ fn walk_by_name(tx: &Tx, filter: &Filter, through: Date, after: Option<&After>) 
 }
 
 fn sum_first(tx: &Tx, filter: &Filter, through: Date, order: Order, after: Option<&After>) -> QueryBuilder<Postgres> {
-    let merchant = tx.merchant();
-    let mut query = QueryBuilder::new(
-        "with s as (select o.affiliate_id, o.currency, count(*) as commissions, sum(o.amount) as amount from owed o where o.merchant_id = ",
-    );
-    query.push_bind(merchant.0).push(" and o.due_on <= ").push_bind(through);
-    if let Some(currency) = filter.currency {
-        query.push(" and o.currency = ").push_bind(currency);
-    }
-    query.push(" group by o.affiliate_id, o.currency");
-    if let Some(minimum) = filter.minimum {
-        query.push(" having sum(o.amount) >= ").push_bind(minimum);
-    }
-    query.push(") select ").push(COLUMNS);
-    query.push(" from s join affiliates a on a.id = s.affiliate_id where a.merchant_id = ").push_bind(merchant.0);
-    filter.push_search(&mut query);
+    let mut query = QueryBuilder::new("");
+    push_sum_first(&mut query, tx, filter, through);
     match (order, after) {
         (Order::Amount, Some(after)) => {
             let amount: Decimal = after.key.parse().unwrap_or_default();
@@ -182,6 +181,25 @@ fn sum_first(tx: &Tx, filter: &Filter, through: Date, order: Order, after: Optio
         Order::Name => " order by a.sort_name, a.id, s.currency",
     });
     query
+}
+
+/// All lines that match, still without an order.
+fn push_sum_first(query: &mut QueryBuilder<Postgres>, tx: &Tx, filter: &Filter, through: Date) {
+    let merchant = tx.merchant();
+    query.push(
+        "with s as (select o.affiliate_id, o.currency, count(*) as commissions, sum(o.amount) as amount from owed o where o.merchant_id = ",
+    );
+    query.push_bind(merchant.0).push(" and o.due_on <= ").push_bind(through);
+    if let Some(currency) = filter.currency {
+        query.push(" and o.currency = ").push_bind(currency);
+    }
+    query.push(" group by o.affiliate_id, o.currency");
+    if let Some(minimum) = filter.minimum {
+        query.push(" having sum(o.amount) >= ").push_bind(minimum);
+    }
+    query.push(") select ").push(COLUMNS);
+    query.push(" from s join affiliates a on a.id = s.affiliate_id where a.merchant_id = ").push_bind(merchant.0);
+    filter.push_search(query);
 }
 
 /// One due commission of an expanded line.

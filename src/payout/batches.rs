@@ -276,6 +276,10 @@ pub async fn paid_before(tx: &mut Tx, request: RequestId) -> sqlx::Result<HashSe
             select from payout_items i
             where i.merchant_id = $1 and i.affiliate_id = s.affiliate_id and i.state = 'paid'
         )
+        or exists (
+            select from commissions c
+            where c.merchant_id = $1 and c.affiliate_id = s.affiliate_id and c.paid_before_on is not null
+        )
         "#,
         merchant.0,
         request.0

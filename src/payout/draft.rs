@@ -3,12 +3,13 @@
 //! Everything is set-based: 100,000 commissions cost the same ten statements as one.
 
 use super::batch::Rail;
+use super::crash::crash_point;
 use super::selection::{Line, seen};
-use super::store::take_lines;
+use super::store::{Taken, take_lines};
 use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::database::Tx;
-use crate::id::{BatchId, ConnectionId, ItemId, MerchantId, RequestId, sender_batch_id, sender_item_id};
+use crate::id::{BatchId, CommissionId, ConnectionId, ItemId, MerchantId, RequestId, sender_batch_id, sender_item_id};
 use crate::money::{Currency, Money};
 use crate::paypal::Environment;
 use crate::paypal::payouts::{MAX_ITEMS, NewItem, create_body};
@@ -121,9 +122,10 @@ pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<Bat
     if !insert_request(&mut tx, ask, now).await? {
         return earlier(&mut tx, ask).await;
     }
-    let lines = take_lines(&mut tx, ask.request).await?;
-    let taken: i64 = lines.iter().map(|line| line.commissions).sum();
-    if lines.is_empty() || taken != ground.selected || seen(&lines) != ask.seen {
+    let taken = take_lines(&mut tx, ask.request).await?;
+    let lines: Vec<Line> = taken.iter().map(|taken| taken.line.clone()).collect();
+    let count: i64 = lines.iter().map(|line| line.commissions).sum();
+    if lines.is_empty() || count != ground.selected || seen(&lines) != ask.seen {
         return Err(DraftError::Changed);
     }
     let (environment, connection) = match ask.how {
@@ -138,17 +140,23 @@ pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<Bat
         How::Manual { .. } | How::Export => (manual_environment(app, &ground), None),
     };
     fix_environment(&mut tx, &ground, environment).await?;
-    let batches = compose(ask, lines);
+    let batches = compose(ask, taken);
     insert_batches(&mut tx, ask, &ground, environment, connection, &batches, now).await?;
     insert_items(&mut tx, &ask.how, &batches, now).await?;
-    allocate(&mut tx, ask.request, &batches).await?;
+    allocate(&mut tx, &batches).await?;
     let amounts: Vec<String> = batches.iter().map(|batch| batch.total.to_string()).collect();
     let details = serde_json::json!({ "rail": ask.how.rail().code(), "amounts": amounts });
     audit::record(&mut tx, &ask.actor, ask.how.action(), &format!("payment {}", ask.request), details).await?;
     tx.commit().await?;
+    crash_point("after_draft");
     app.wake.notify_waiters();
-    if taken >= BULK {
-        app.database.analyze().await?;
+    if count >= BULK {
+        let database = app.database.clone();
+        tokio::spawn(async move {
+            if let Err(error) = database.analyze().await {
+                tracing::warn!(%error, "the planner's statistics could not be refreshed after a large payment");
+            }
+        });
     }
     Ok(batches.into_iter().map(|batch| batch.id).collect())
 }
@@ -161,9 +169,11 @@ struct Ground {
     selected: i64,
 }
 
-/// Drafts of one merchant follow each other, and never cross a change of the connection.
+/// Drafts of one merchant follow each other, and never cross a change of the connection. The lock is a statement of
+/// its own: one that waits for it would go on with what it saw before, the last number and the connection of then.
 async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>> {
     let merchant = tx.merchant();
+    sqlx::query!("select id from merchants where id = $1 for no key update", merchant.0).fetch_one(&mut **tx).await?;
     let row = sqlx::query!(
         r#"
         select
@@ -176,7 +186,6 @@ async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>>
         join selections s on s.merchant_id = m.id and s.id = $2
         left join connections c on c.merchant_id = m.id and c.in_force
         where m.id = $1
-        for no key update of m
         "#,
         merchant.0,
         request.0
@@ -262,30 +271,37 @@ struct NewBatch {
     currency: Currency,
     total: Money,
     body: Option<Vec<u8>>,
-    items: Vec<(ItemId, String, Line)>,
+    items: Vec<NewPayment>,
+}
+
+struct NewPayment {
+    id: ItemId,
+    name: String,
+    line: Line,
+    commissions: Vec<CommissionId>,
 }
 
 /// One batch per currency and 15,000 items, each with its name and its bytes.
-fn compose(ask: &Ask, lines: Vec<Line>) -> Vec<NewBatch> {
+fn compose(ask: &Ask, taken: Vec<Taken>) -> Vec<NewBatch> {
     let mut batches = Vec::new();
-    let mut lines = lines.into_iter().peekable();
-    while let Some(currency) = lines.peek().map(|line| line.amount.currency()) {
+    let mut taken = taken.into_iter().peekable();
+    while let Some(currency) = taken.peek().map(|next| next.line.amount.currency()) {
         let mut items = Vec::new();
         while items.len() < MAX_ITEMS
-            && let Some(line) = lines.next_if(|line| line.amount.currency() == currency)
+            && let Some(Taken { line, commissions }) = taken.next_if(|next| next.line.amount.currency() == currency)
         {
             let id = ItemId::new();
-            items.push((id, sender_item_id(id), line));
+            items.push(NewPayment { id, name: sender_item_id(id), line, commissions });
         }
         let id = BatchId::new();
-        let total = Money::sum(items.iter().map(|(_, _, line)| line.amount)).expect("a batch has items");
+        let total = Money::sum(items.iter().map(|item| item.line.amount)).expect("a batch has items");
         let body = (ask.how.rail() == Rail::Api).then(|| {
             let items: Vec<NewItem<'_>> = items
                 .iter()
-                .map(|(_, name, line)| NewItem {
-                    sender_item_id: name,
-                    receiver: line.receiver.as_deref().expect("payable lines have a receiver"),
-                    amount: line.amount,
+                .map(|item| NewItem {
+                    sender_item_id: &item.name,
+                    receiver: item.line.receiver.as_deref().expect("payable lines have a receiver"),
+                    amount: item.line.amount,
                 })
                 .collect();
             create_body(&sender_batch_id(id), &ask.subject, &ask.message, &items)
@@ -366,13 +382,13 @@ async fn insert_items(tx: &mut Tx, how: &How, batches: &[NewBatch], now: OffsetD
     let merchant = tx.merchant();
     let (_, state) = how.states();
     let all = || batches.iter().flat_map(|batch| batch.items.iter().map(move |item| (batch.id, item)));
-    let ids: Vec<_> = all().map(|(_, (id, _, _))| id.0).collect();
-    let names: Vec<_> = all().map(|(_, (_, name, _))| name.clone()).collect();
+    let ids: Vec<_> = all().map(|(_, item)| item.id.0).collect();
+    let names: Vec<_> = all().map(|(_, item)| item.name.clone()).collect();
     let of: Vec<_> = all().map(|(batch, _)| batch.0).collect();
-    let affiliates: Vec<_> = all().map(|(_, (_, _, line))| line.affiliate.0).collect();
-    let currencies: Vec<_> = all().map(|(_, (_, _, line))| line.amount.currency().code().to_owned()).collect();
-    let amounts: Vec<_> = all().map(|(_, (_, _, line))| line.amount.amount()).collect();
-    let receivers: Vec<_> = all().map(|(_, (_, _, line))| line.receiver.clone().unwrap_or_default()).collect();
+    let affiliates: Vec<_> = all().map(|(_, item)| item.line.affiliate.0).collect();
+    let currencies: Vec<_> = all().map(|(_, item)| item.line.amount.currency().code().to_owned()).collect();
+    let amounts: Vec<_> = all().map(|(_, item)| item.line.amount.amount()).collect();
+    let receivers: Vec<_> = all().map(|(_, item)| item.line.receiver.clone().unwrap_or_default()).collect();
     sqlx::query!(
         r#"
         insert into payout_items (
@@ -397,21 +413,20 @@ async fn insert_items(tx: &mut Tx, how: &How, batches: &[NewBatch], now: OffsetD
     Ok(())
 }
 
-async fn allocate(tx: &mut Tx, request: RequestId, batches: &[NewBatch]) -> sqlx::Result<()> {
+async fn allocate(tx: &mut Tx, batches: &[NewBatch]) -> sqlx::Result<()> {
     let merchant = tx.merchant();
-    let ids: Vec<_> = batches.iter().map(|batch| batch.id.0).collect();
+    let all = || batches.iter().flat_map(|batch| batch.items.iter());
+    let items: Vec<_> = all().flat_map(|item| item.commissions.iter().map(|_| item.id.0)).collect();
+    let commissions: Vec<_> = all().flat_map(|item| item.commissions.iter().map(|commission| commission.0)).collect();
     sqlx::query!(
         r#"
         insert into allocations (merchant_id, item_id, commission_id)
-        select $1, i.id, s.commission_id
-        from selected_commissions s
-        join payout_items i
-            on i.merchant_id = s.merchant_id and i.affiliate_id = s.affiliate_id and i.currency = s.currency
-        where s.merchant_id = $1 and s.selection_id = $2 and i.batch_id = any($3)
+        select $1, n.item_id, n.commission_id
+        from unnest($2::uuid[], $3::uuid[]) as n (item_id, commission_id)
         "#,
         merchant.0,
-        request.0,
-        &ids
+        &items,
+        &commissions
     )
     .execute(&mut **tx)
     .await?;

@@ -1,8 +1,8 @@
 //! `/integrations/payment`: the card of the PayPal connection, and the form behind Connect and Edit.
 
 use super::when::{When, when};
-use super::{Error, Form, FormErrors, Frame, Result, Routes, Section, See, Signed, Tone, page, see, unaccepted};
-use crate::app::App;
+use super::{Error, Form, FormErrors, Frame, Result, Routes, Section, Signed, Tone, page, see, unaccepted};
+use crate::app::{App, Hints};
 use crate::connection::{self, BadDetails, Blocking, Candidate, Card, Connection, Outcome, Refused};
 use crate::paypal::Environment;
 use crate::role::Role;
@@ -154,6 +154,7 @@ struct Edit {
     fixed: Option<Environment>,
     connected: bool,
     blocking: Vec<Blocking>,
+    demo: Option<Hints>,
 }
 
 /// The form as it is typed. The Secret is taken and never given back.
@@ -194,6 +195,7 @@ fn edit(app: &App, signed: &Signed, card: Card, typed: Typed, errors: FormErrors
         fixed: card.fixed_environment,
         connected: card.connection.is_some(),
         blocking: card.blocking,
+        demo: app.demo,
     }
 }
 
@@ -203,7 +205,18 @@ async fn save(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) 
         Err(bad) => return refused(&app, &signed, typed, wrong_fields(&bad)).await,
     };
     match connection::save(&app, signed.merchant, &signed.actor(&app), &details).await? {
-        Ok(outcome) => Ok(told(outcome).into_response()),
+        Ok(Outcome::Ready) => {
+            let said = "PayPal is connected. Your next payment will use this connection.";
+            Ok(see(PAGE).saying(said).into_response())
+        }
+        // The card says what PayPal said, and what to do.
+        Ok(
+            Outcome::WrongDetails
+            | Outcome::SandboxDetails
+            | Outcome::LiveDetails
+            | Outcome::PayoutsMissing
+            | Outcome::Unreachable,
+        ) => Ok(see(PAGE).into_response()),
         Err(why) => {
             let mut errors = FormErrors::new();
             let (field, message) = refusal_words(&why);
@@ -255,27 +268,32 @@ fn numbers(batches: &[Blocking]) -> String {
     format!("batches {}{more}", numbers.join(", "))
 }
 
-/// What Save and Check again leave for the card's page, which tells the rest.
-fn told(outcome: Outcome) -> See {
-    let Words { title, text, .. } = words(Some(outcome), false);
-    match outcome {
-        Outcome::Ready => see(PAGE).saying("PayPal is connected. Your next payment will use this connection."),
+async fn check_again(State(app): State<App>, signed: Signed) -> Result<Response> {
+    let outcome = match connection::check_again(&app, signed.merchant, &signed.actor(&app)).await? {
+        Ok(Some(outcome)) => outcome,
+        Ok(None) => {
+            return Ok(see(PAGE)
+                .with(Tone::Info, "There is nothing to check: PayPal is not connected.")
+                .into_response());
+        }
+        Err(why) => return Err(Error::Conflict(refusal_words(&why).1)),
+    };
+    let mut tx = signed.tx(&app).await?;
+    let card = connection::card(&mut tx).await?;
+    let told = match outcome {
+        Outcome::Ready => see(PAGE).saying("PayPal confirmed the connection: it is ready to pay."),
+        // Nothing of this is kept beside a connection that works, so only this page can say it.
+        Outcome::Unreachable if card.candidate.is_none() => {
+            let Words { title, text, .. } = words(Some(outcome), true);
+            see(PAGE).with(Tone::Warning, format!("{title}. {text}"))
+        }
         Outcome::WrongDetails
         | Outcome::SandboxDetails
         | Outcome::LiveDetails
         | Outcome::PayoutsMissing
-        | Outcome::Unreachable => see(PAGE).with(Tone::Warning, format!("{title}. {text}")),
-    }
-}
-
-async fn check_again(State(app): State<App>, signed: Signed) -> Result<Response> {
-    match connection::check_again(&app, signed.merchant, &signed.actor(&app)).await? {
-        Ok(Some(outcome)) => Ok(told(outcome).into_response()),
-        Ok(None) => {
-            Ok(see(PAGE).with(Tone::Info, "There is nothing to check: PayPal is not connected.").into_response())
-        }
-        Err(why) => Err(Error::Conflict(refusal_words(&why).1)),
-    }
+        | Outcome::Unreachable => see(PAGE),
+    };
+    Ok(told.into_response())
 }
 
 async fn disconnect(State(app): State<App>, signed: Signed) -> Result<Response> {

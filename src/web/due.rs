@@ -10,8 +10,8 @@ use crate::money::{Currency, for_people};
 use crate::payout::selection::{self, DueRow, Filter, Ticked};
 use crate::role::Role;
 use askama::Template;
+use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -30,6 +30,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get(Role::Viewer, PAGE, index)
         .get(Role::Viewer, "/affiliate_payments/pay.csv", export_csv)
         .get(Role::Viewer, "/affiliate_payments/pay/commissions", commissions)
+        .get(Role::Viewer, "/affiliate_payments/pay/sums", sums)
         .post(Role::Preparer, "/affiliate_payments/selections", select)
 }
 
@@ -118,6 +119,12 @@ pub(super) fn read_row(name: &str) -> Option<DueRow> {
     Some(DueRow { affiliate: affiliate.parse().ok()?, currency: currency.parse().ok()? })
 }
 
+/// The amount in its currency's scale.
+fn exact(mut amount: Decimal, currency: Currency) -> Decimal {
+    amount.rescale(currency.scale());
+    amount
+}
+
 struct Line {
     due: DueLine,
     changed: Option<When>,
@@ -137,11 +144,15 @@ impl Line {
         for_people(self.due.amount, self.due.currency)
     }
 
-    /// For sums in the browser: the exact amount in the currency's scale.
+    /// For sums in the browser.
     fn exact(&self) -> Decimal {
-        let mut amount = self.due.amount;
-        amount.rescale(self.due.currency.scale());
-        amount
+        exact(self.due.amount, self.due.currency)
+    }
+
+    /// The e-mail, where the line does not show it already.
+    fn other_email(&self) -> Option<&str> {
+        let email = self.due.email.as_deref()?;
+        (email != self.due.name && self.due.receiver.as_deref() != Some(email)).then_some(email)
     }
 
     fn problem(&self) -> Option<&'static str> {
@@ -150,7 +161,7 @@ impl Line {
 }
 
 #[derive(Template)]
-#[template(path = "due/index.html", blocks = ["results"])]
+#[template(path = "due/index.html")]
 struct Index {
     frame: Frame,
     asked: Asked,
@@ -213,17 +224,16 @@ impl Index {
         self.asked.address("/affiliate_payments/pay/commissions", &[("open", &line.name())])
     }
 
+    fn sums(&self) -> String {
+        self.asked.address("/affiliate_payments/pay/sums", &[])
+    }
+
     fn currencies(&self) -> Vec<Currency> {
         self.totals.iter().map(|total| total.currency).collect()
     }
 }
 
-async fn index(
-    State(app): State<App>,
-    signed: Signed,
-    headers: HeaderMap,
-    Query(asked): Query<Asked>,
-) -> Result<Response> {
+async fn index(State(app): State<App>, signed: Signed, Query(asked): Query<Asked>) -> Result<Response> {
     let today = signed.today(&app);
     let through = asked.through(today);
     let mut tx = signed.tx(&app).await?;
@@ -254,9 +264,6 @@ async fn index(
         connected,
         asked,
     };
-    if headers.contains_key("hx-request") && !headers.contains_key("hx-boosted") {
-        return page(&shown.as_results());
-    }
     page(&shown)
 }
 
@@ -272,6 +279,8 @@ fn place(line: &DueLine, order: Order) -> String {
 #[template(path = "due/commissions.html")]
 struct Commissions {
     commissions: Vec<DueCommission>,
+    of: String,
+    may_prepare: bool,
 }
 
 /// The single commissions of one row, for the place below it.
@@ -279,7 +288,16 @@ async fn commissions(State(app): State<App>, signed: Signed, Query(asked): Query
     let row = read_row(&asked.open).ok_or(Error::NotFound)?;
     let mut tx = signed.tx(&app).await?;
     let commissions = due::commissions(&mut tx, row, asked.through(signed.today(&app))).await?;
-    page(&Commissions { commissions })
+    page(&Commissions { commissions, of: row_name(row), may_prepare: signed.role >= Role::Preparer })
+}
+
+/// The sums of everything that matches and PayPal can pay, for the words of the selection bar: amounts are text, exact.
+async fn sums(State(app): State<App>, signed: Signed, Query(asked): Query<Asked>) -> Result<Response> {
+    let mut tx = signed.tx(&app).await?;
+    let sums = due::payable_sums(&mut tx, &asked.filter(), asked.through(signed.today(&app))).await?;
+    let rows: i64 = sums.iter().map(|(_, rows, _)| rows).sum();
+    let sums: Vec<_> = sums.iter().map(|(currency, _, amount)| (currency, exact(*amount, *currency))).collect();
+    Ok(Json(serde_json::json!({ "rows": rows, "sums": sums })).into_response())
 }
 
 /// What was ticked, as the form sends it.
@@ -289,7 +307,7 @@ struct Chosen {
     how: String,
     all: String,
     row: Vec<String>,
-    shown: Vec<String>,
+    except: Vec<String>,
     commission: Vec<CommissionId>,
     through: String,
     q: String,
@@ -311,11 +329,11 @@ impl Chosen {
     }
 
     fn ticked(&self) -> Ticked {
-        let rows: Vec<DueRow> = self.row.iter().filter_map(|name| read_row(name)).collect();
+        let rows = |names: &[String]| names.iter().filter_map(|name| read_row(name)).collect();
         if self.all.is_empty() {
-            return Ticked::These { rows, commissions: self.commission.clone() };
+            return Ticked::These { rows: rows(&self.row), commissions: self.commission.clone() };
         }
-        let except = self.shown.iter().filter_map(|name| read_row(name)).filter(|row| !rows.contains(row)).collect();
+        let except = rows(&self.except);
         Ticked::AllBut { filter: self.asked().filter(), except, payable_only: self.how != "manual" }
     }
 }
@@ -362,15 +380,13 @@ async fn export_csv(State(app): State<App>, signed: Signed, Query(asked): Query<
 }
 
 fn csv_row(line: DueLine) -> export::Line {
-    let mut amount = line.amount;
-    amount.rescale(line.currency.scale());
     vec![
         line.name,
         line.email.unwrap_or_default(),
         line.receiver.unwrap_or_default(),
         line.currency.to_string(),
         line.commissions.to_string(),
-        amount.to_string(),
+        exact(line.amount, line.currency).to_string(),
         line.problem.as_deref().map_or("Ready", due::problem_words).to_owned(),
     ]
 }

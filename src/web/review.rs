@@ -10,7 +10,7 @@ use crate::commission::due::problem_words;
 use crate::connection::{self, Connection};
 use crate::database::Tx;
 use crate::id::{AffiliateId, RequestId};
-use crate::money::Money;
+use crate::money::{Money, for_people};
 use crate::payout::draft::{Ask, DraftError, How, draft};
 use crate::payout::selection::{self, DueRow, Line, Selection};
 use crate::paypal::payouts::{MAX_MESSAGE, MAX_SUBJECT};
@@ -68,6 +68,10 @@ impl Shown {
         format!("{} {}", self.line.affiliate, self.line.amount.currency())
     }
 
+    fn amount(&self) -> String {
+        for_people(self.line.amount.amount(), self.line.amount.currency())
+    }
+
     fn problem(&self) -> Option<&'static str> {
         self.line.problem.as_deref().map(problem_words)
     }
@@ -120,7 +124,10 @@ impl Review {
         let people = self.selection.lines.iter().map(|line| line.affiliate).collect::<HashSet<AffiliateId>>().len();
         let people = if people == 1 { "1 affiliate".to_owned() } else { format!("{people} affiliates") };
         let amounts: Vec<String> = self.sums.iter().map(|sum| sum.amount.to_string()).collect();
-        let amounts = amounts.join(" and ");
+        let amounts = match amounts.as_slice() {
+            [most @ .., last] if !most.is_empty() => format!("{} and {last}", most.join(", ")),
+            _ => amounts.concat(),
+        };
         match self.typed.how.as_str() {
             "manual" => format!("Mark {people} as paid {amounts}"),
             "export" => format!("Export a file for {people}, {amounts}"),
@@ -190,9 +197,11 @@ async fn build(
             receivers.entry(receiver.to_lowercase()).or_default().insert(line.affiliate);
         }
     }
+    // What warns before money leaves has no place where it has left already.
+    let outside = typed.how != "manual";
     let shown = |line: &Line| Shown {
         changed: line.receiver_changed_at.filter(|at| now - *at < RECENT).map(|at| when(at, &signed.time_zone)),
-        first: !known.contains(&line.affiliate),
+        first: outside && !known.contains(&line.affiliate),
         shared: line.receiver.as_ref().is_some_and(|receiver| receivers[&receiver.to_lowercase()].len() > 1),
         over_limit: line.amount.amount() > line.amount.currency().usual_item_limit(),
         line: line.clone(),
@@ -200,7 +209,7 @@ async fn build(
     let all: Vec<Shown> = selection.lines.iter().map(shown).collect();
     let paypal = typed.how == "paypal";
     let unpayable = selection.lines.iter().filter(|line| paypal && line.problem.is_some()).map(shown).collect();
-    let warnings = if typed.how == "manual" { Vec::new() } else { warnings(&all) };
+    let warnings = if outside { warnings(&all) } else { Vec::new() };
     let from = from.min(all.len());
     let approvers =
         if signed.role < Role::Approver { crate::payout::batches::approvers(tx).await? } else { Vec::new() };
@@ -227,11 +236,8 @@ fn warnings(lines: &[Shown]) -> Vec<String> {
         1 => warnings.push(one.to_owned()),
         number => warnings.push(format!("{number} {many}")),
     };
-    warn(
-        count(|line| line.first),
-        "1 affiliate is paid for the first time.",
-        "affiliates are paid for the first time.",
-    );
+    let first: HashSet<AffiliateId> = lines.iter().filter(|line| line.first).map(|line| line.line.affiliate).collect();
+    warn(first.len(), "1 affiliate is paid for the first time.", "affiliates are paid for the first time.");
     warn(
         count(|line| line.changed.is_some()),
         "1 PayPal address changed in the last two weeks.",
@@ -261,7 +267,7 @@ fn sums(selection: &Selection) -> Vec<Sum> {
                 let fee = line.amount.amount() * Decimal::new(2, 2);
                 fee.round_dp_with_strategy(currency.scale(), rust_decimal::RoundingStrategy::AwayFromZero)
             });
-            let fee = format!("{currency} {}", crate::money::for_people(fees.sum(), currency));
+            let fee = format!("{currency} {}", for_people(fees.sum(), currency));
             Sum { affiliates, commissions, amount, fee }
         })
         .collect()

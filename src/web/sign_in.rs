@@ -7,7 +7,7 @@ use super::routes::{Access, Routes};
 use super::session::{self, TooMany};
 use super::visitor::{self, SIGNED_IN, SignedIn, Visitor, Who};
 use super::{Error, Form, Query};
-use crate::app::App;
+use crate::app::{App, Hints};
 use crate::id::{MerchantId, PersonId};
 use crate::password;
 use anyhow::Context;
@@ -49,6 +49,7 @@ struct SignIn {
     next: String,
     email: String,
     problem: Option<String>,
+    demo: Option<Hints>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -80,7 +81,7 @@ async fn show(
         return Ok(see("/setup").into_response());
     }
     let frame = Frame { token: visitor::begin(&session).await?, ..visitor.frame() };
-    page(&SignIn { frame, next: query.next, email: String::new(), problem: None })
+    page(&SignIn { frame, next: query.next, email: String::new(), problem: None, demo: app.demo })
 }
 
 #[derive(Deserialize)]
@@ -99,7 +100,10 @@ async fn sign_in(
 ) -> Result<Response> {
     let again = |status, problem: String| {
         let (frame, email) = (visitor.frame(), form.email.clone());
-        Ok(html(status, SignIn { frame, next: form.next.clone(), email, problem: Some(problem) }.render()?))
+        Ok(html(
+            status,
+            SignIn { frame, next: form.next.clone(), email, problem: Some(problem), demo: app.demo }.render()?,
+        ))
     };
     let attempt = match session::attempt(&app, &form.email, visitor.address.as_deref()).await? {
         Ok(attempt) => attempt,

@@ -1,16 +1,16 @@
 //! `/batches`: what was paid and is being paid, live.
 
-use super::export;
+mod actions;
+mod files;
+mod words;
+
 use super::when::{When, when};
-use super::{Error, Form, Frame, Path, Query, Result, Routes, Section, Signed, Tone, html, page, see};
+use super::{Error, Frame, Path, Query, Result, Routes, Section, Signed, html, page, see};
 use crate::app::App;
 use crate::id::{BatchId, ItemId};
 use crate::money::for_people;
 use crate::payout::batch::{BatchState, Rail};
 use crate::payout::batches::{self, Batch, HistoryLine, Item};
-use crate::payout::item::{NotPaid, Wait};
-use crate::payout::manual::{self, TooLate};
-use crate::payout::selection;
 use crate::role::Role;
 use askama::Template;
 use axum::extract::State;
@@ -18,13 +18,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rust_decimal::Decimal;
 use serde::Deserialize;
+use words::{Told, history_words, item_words, state};
 
 /// Batches on one page.
 const BATCHES: i64 = 50;
 /// Items on one page.
 const ITEMS: i64 = 100;
-/// Items that one portion of an export reads.
-const PORTION: i64 = 1000;
 /// htmx stops polling on this status.
 const STOP_POLLING: StatusCode = match StatusCode::from_u16(286) {
     Ok(status) => status,
@@ -36,39 +35,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get(Role::Viewer, "/batches", index)
         .get(Role::Viewer, "/batches/{id}", show)
         .get(Role::Viewer, "/batches/{id}/progress", progress)
-        .get(Role::Viewer, "/batches/{id}/items.csv", items_csv)
-        .get(Role::Viewer, "/batches/{id}/mass-payment.csv", mass_payment_csv)
-        .post(Role::Approver, "/batches/{id}/cancellation", cancel)
-        .post(Role::Approver, "/batches/{id}/payment", mark_paid)
-        .post(Role::Approver, "/batches/{id}/release", release)
-        .post(Role::Preparer, "/batches/{id}/retry", retry)
-}
-
-/// A state for people: tone, word, and a sentence.
-pub(super) struct Told {
-    pub(super) tone: &'static str,
-    pub(super) word: &'static str,
-}
-
-/// A batch's state in a word.
-pub(super) fn state(batch: &Batch) -> Told {
-    let (tone, word) = match batch.state {
-        BatchState::Prepared => ("info", "Prepared"),
-        BatchState::Ready if batch.attempts > 0 => ("warning", "Waiting"),
-        BatchState::Ready => ("info", "Ready"),
-        BatchState::Submitting if batch.doubted_at.is_some() => ("warning", "Unknown"),
-        BatchState::Submitting => ("info", "Being handed to PayPal"),
-        BatchState::Accepted if batch.settled_at.is_none() => ("info", "PayPal is paying"),
-        BatchState::Accepted | BatchState::Closed if batch.needs_a_person > 0 => ("warning", "Needs a person"),
-        BatchState::Accepted if batch.unclaimed + batch.on_hold + batch.processing > 0 => ("info", "Some are waiting"),
-        BatchState::Accepted | BatchState::Closed if batch.unpaid > 0 => ("warning", "Some were not paid"),
-        BatchState::Accepted | BatchState::Closed => ("good", "Paid"),
-        BatchState::Refused => ("bad", "Not paid"),
-        BatchState::Stuck => ("bad", "Stuck"),
-        BatchState::Cancelled => ("quiet", "Put back"),
-        BatchState::Exported => ("info", "Exported"),
-    };
-    Told { tone, word }
+        .get(Role::Viewer, "/batches/{id}/items.csv", files::items_csv)
+        .get(Role::Viewer, "/batches/{id}/mass-payment.csv", files::mass_payment_csv)
+        .post(Role::Approver, "/batches/{id}/cancellation", actions::cancel)
+        .post(Role::Approver, "/batches/{id}/payment", actions::mark_paid)
+        .post(Role::Approver, "/batches/{id}/release", actions::release)
+        .post(Role::Preparer, "/batches/{id}/retry", actions::retry)
 }
 
 struct Row {
@@ -133,84 +105,17 @@ impl ItemRow {
         for_people(self.item.amount, self.item.currency)
     }
 
-    fn fee(&self) -> Option<String> {
-        let (fee, currency) = self.item.fee.zip(self.item.fee_currency.clone())?;
-        let mut fee = fee;
-        fee.rescale(2);
-        (fee > Decimal::ZERO).then(|| format!("{currency} {fee}"))
+    /// What PayPal took, in its currency.
+    fn fee(&self) -> Option<(&str, String)> {
+        let code = self.item.fee_currency.as_deref()?;
+        let fee = self.item.fee.filter(|fee| *fee > Decimal::ZERO)?;
+        // PayPal may charge in a currency that it does not pay out.
+        let words = code.parse().map_or_else(|_| fee.normalize().to_string(), |currency| for_people(fee, currency));
+        Some((code, words))
     }
 
     fn told(&self, batch: &Batch) -> (&'static str, &'static str, String) {
         item_words(&self.item, batch, &self.at)
-    }
-}
-
-/// An item's state: tone, word, and a sentence that says what it means and what to do.
-fn item_words(item: &Item, batch: &Batch, at: &When) -> (&'static str, &'static str, String) {
-    let paypal = match (&item.error_name, &item.error_message) {
-        (Some(name), Some(message)) if !message.is_empty() => format!(" PayPal says: {message} ({name})"),
-        (Some(name), _) => format!(" PayPal says: {name}"),
-        (None, Some(message)) => format!(" {message}"),
-        (None, None) => String::new(),
-    };
-    if let Some(flag) = &item.flagged {
-        return ("warning", "Needs a person", format!("{flag}, which does not fit. Look at this payment at PayPal."));
-    }
-    let (tone, word, sentence) = match (item.state.as_str(), item.wait, item.not_paid) {
-        ("paid", _, _) => ("good", "Paid", format!("Paid on {}.", at.day)),
-        (_, Some(Wait::Processing), _) => ("info", "Processing", "PayPal is working on it.".to_owned()),
-        (_, Some(Wait::OnHold), _) => ("info", "Held", "PayPal is reviewing it. Nothing to do yet.".to_owned()),
-        (_, Some(Wait::Unclaimed), _) => {
-            ("warning", "Unclaimed", "Sent, and not accepted yet. It comes back 30 days after the payment.".to_owned())
-        }
-        (_, _, Some(NotPaid::Failed)) => ("bad", "Failed", "Not paid. The amount is due again.".to_owned()),
-        (_, _, Some(NotPaid::Returned)) => {
-            ("warning", "Returned", "Not accepted; the money is back and due again.".to_owned())
-        }
-        (_, _, Some(NotPaid::Blocked)) => (
-            "bad",
-            "Blocked",
-            "PayPal stopped it. Contact PayPal with its id; it is not due again by itself.".to_owned(),
-        ),
-        (_, _, Some(NotPaid::Refunded)) => {
-            ("warning", "Refunded", "The recipient sent it back. A person decides what follows.".to_owned())
-        }
-        (_, _, Some(NotPaid::Reversed)) => {
-            ("warning", "Reversed", "PayPal took it back. A person decides what follows.".to_owned())
-        }
-        (_, _, Some(NotPaid::BatchDenied)) => {
-            ("bad", "Not paid", "PayPal denied the whole batch. The amount is due again.".to_owned())
-        }
-        (_, _, Some(NotPaid::BatchCanceled)) => {
-            ("bad", "Not paid", "The batch was cancelled at PayPal. The amount is due again.".to_owned())
-        }
-        (_, _, Some(NotPaid::BatchRefused)) => {
-            ("bad", "Not paid", "PayPal did not take the batch. The amount is due again.".to_owned())
-        }
-        (_, _, Some(NotPaid::PutBack)) => ("quiet", "Put back", "Put back by a person; due again.".to_owned()),
-        (_, None, None) => queued_words(batch),
-    };
-    (tone, word, format!("{sentence}{paypal}"))
-}
-
-/// An item of which PayPal has said nothing yet shares its batch's fate.
-fn queued_words(batch: &Batch) -> (&'static str, &'static str, String) {
-    match batch.state {
-        BatchState::Stuck => {
-            ("bad", "Unknown", "Whether PayPal has it is not known. Locked until a person has looked.".to_owned())
-        }
-        BatchState::Submitting if batch.doubted_at.is_some() => {
-            ("warning", "Unknown", "We do not know yet whether PayPal accepted it. Locked until known.".to_owned())
-        }
-        BatchState::Exported => ("info", "Exported", "In a file that somebody pays outside.".to_owned()),
-        BatchState::Accepted | BatchState::Closed => {
-            ("info", "Processing", "PayPal has it, and has not listed it yet.".to_owned())
-        }
-        BatchState::Prepared
-        | BatchState::Ready
-        | BatchState::Submitting
-        | BatchState::Refused
-        | BatchState::Cancelled => ("info", "Sending", "Not handed to PayPal yet.".to_owned()),
     }
 }
 
@@ -237,8 +142,9 @@ impl Show {
         for_people(self.batch.total, self.batch.currency)
     }
 
-    fn rail(&self) -> &'static str {
-        rail(&self.batch)
+    fn method(&self) -> String {
+        let rail = rail(&self.batch);
+        if self.is_api() { format!("{rail}, {}", self.batch.environment.name()) } else { rail.to_owned() }
     }
 
     fn is_api(&self) -> bool {
@@ -450,134 +356,8 @@ async fn progress(
     Ok(html(status, shown.as_progress().render()?))
 }
 
-const TOO_LATE: &str = "It is too late for that: this batch has moved on. Nothing was changed.";
-
-fn done(id: BatchId, outcome: Result<(), TooLate>, said: &'static str) -> Result<Response> {
-    match outcome {
-        Ok(()) => Ok(see(format!("/batches/{id}")).saying(said).into_response()),
-        Err(TooLate) => Err(Error::Conflict(TOO_LATE.into())),
-    }
-}
-
-async fn cancel(State(app): State<App>, signed: Signed, Path(id): Path<BatchId>) -> Result<Response> {
-    exists(&app, &signed, id).await?;
-    let outcome = manual::cancel(&app, signed.merchant, &signed.actor(&app), id).await?;
-    done(id, outcome, "Taken back. Nothing was paid; everything in this batch is due again.")
-}
-
-async fn release(State(app): State<App>, signed: Signed, Path(id): Path<BatchId>) -> Result<Response> {
-    exists(&app, &signed, id).await?;
-    let outcome = manual::release_manual(&app, signed.merchant, &signed.actor(&app), id).await?;
-    done(id, outcome, "Put back. Everything in this batch is due again.")
-}
-
-#[derive(Deserialize)]
-struct Reference {
-    reference: String,
-}
-
-async fn mark_paid(
-    State(app): State<App>,
-    signed: Signed,
-    Path(id): Path<BatchId>,
-    Form(typed): Form<Reference>,
-) -> Result<Response> {
-    exists(&app, &signed, id).await?;
-    let reference = typed.reference.trim();
-    if reference.is_empty() || reference.chars().count() > 200 {
-        let message = "Say where this payment can be found, in at most 200 characters. Nothing was changed.";
-        return Ok(see(format!("/batches/{id}")).with(Tone::Warning, message).into_response());
-    }
-    let outcome = manual::mark_paid(&app, signed.merchant, &signed.actor(&app), id, reference).await?;
-    done(id, outcome, "Marked as paid.")
-}
-
-async fn retry(State(app): State<App>, signed: Signed, Path(id): Path<BatchId>) -> Result<Response> {
-    exists(&app, &signed, id).await?;
-    let mut tx = signed.tx(&app).await?;
-    let through = signed.today(&app);
-    let Some(request) = selection::select_unpaid(&mut tx, &signed.actor(&app), id, through).await? else {
-        let nothing =
-            "Nothing of this batch can be paid again: it is paid already, or its addresses need mending first.";
-        return Ok(see(format!("/batches/{id}")).with(Tone::Info, nothing).into_response());
-    };
-    tx.commit().await?;
-    Ok(see(format!("/payouts/new/{request}?how=paypal")).into_response())
-}
-
+/// The batch, if this merchant has it.
 async fn exists(app: &App, signed: &Signed, id: BatchId) -> Result<Batch> {
     let mut tx = signed.tx(app).await?;
     batches::show(&mut tx, id).await?.ok_or(Error::NotFound)
-}
-
-/// Every item of the batch, with all that is known.
-async fn items_csv(State(app): State<App>, signed: Signed, Path(id): Path<BatchId>) -> Result<Response> {
-    let batch = exists(&app, &signed, id).await?;
-    let heading = [
-        "Affiliate",
-        "PayPal address",
-        "Currency",
-        "Amount",
-        "State",
-        "Reason",
-        "Fee",
-        "Fee currency",
-        "PayPal item",
-        "Transaction",
-        "Our id",
-    ];
-    let name = format!("batch-{}.csv", batch.number);
-    let zone = signed.time_zone.clone();
-    let lines = portions(app, signed, id, move |item: Item| {
-        let at = when(item.time_processed.unwrap_or(item.changed_at), &zone);
-        let (_, word, sentence) = item_words(&item, &batch, &at);
-        let mut amount = item.amount;
-        amount.rescale(item.currency.scale());
-        vec![
-            item.name,
-            item.receiver,
-            item.currency.to_string(),
-            amount.to_string(),
-            word.to_owned(),
-            sentence,
-            item.fee.map(|fee| fee.to_string()).unwrap_or_default(),
-            item.fee_currency.unwrap_or_default(),
-            item.paypal_item_id.unwrap_or_default(),
-            item.transaction_id.unwrap_or_default(),
-            crate::id::sender_item_id(item.id),
-        ]
-    });
-    Ok(export::csv(&name, &heading, lines))
-}
-
-/// The file for PayPal's mass payment page or another payer: address, amount, currency, our id.
-async fn mass_payment_csv(State(app): State<App>, signed: Signed, Path(id): Path<BatchId>) -> Result<Response> {
-    let batch = exists(&app, &signed, id).await?;
-    let heading = ["Email", "Amount", "Currency", "Reference"];
-    let name = format!("mass-payment-{}.csv", batch.number);
-    let lines = portions(app, signed, id, |item: Item| {
-        let mut amount = item.amount;
-        amount.rescale(item.currency.scale());
-        vec![item.receiver, amount.to_string(), item.currency.to_string(), crate::id::sender_item_id(item.id)]
-    });
-    Ok(export::csv(&name, &heading, lines))
-}
-
-fn portions(
-    app: App,
-    signed: Signed,
-    id: BatchId,
-    line: impl Fn(Item) -> export::Line + Clone + Send + 'static,
-) -> impl futures_util::Stream<Item = Result<Vec<export::Line>, sqlx::Error>> + Send {
-    futures_util::stream::try_unfold(Some(None), move |state: Option<Option<ItemId>>| {
-        let (app, signed, line) = (app.clone(), signed.clone(), line.clone());
-        async move {
-            let Some(after) = state else { return Ok(None) };
-            let mut tx = signed.tx(&app).await?;
-            let items = batches::items(&mut tx, id, None, after, PORTION).await?;
-            let last = items.last().map(|item| item.id);
-            let lines = items.into_iter().map(line).collect();
-            Ok(last.map(|last| (lines, Some(Some(last)))))
-        }
-    })
 }

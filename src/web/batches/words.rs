@@ -1,0 +1,123 @@
+//! What states are called, and what they mean for whoever waits for the money.
+
+use crate::payout::batch::BatchState;
+use crate::payout::batches::{Batch, HistoryLine, Item};
+use crate::payout::item::{NotPaid, Wait};
+use crate::web::when::When;
+
+/// A state for people: tone, word, and a sentence.
+pub(in crate::web) struct Told {
+    pub(in crate::web) tone: &'static str,
+    pub(in crate::web) word: &'static str,
+}
+
+/// A batch's state in a word.
+pub(in crate::web) fn state(batch: &Batch) -> Told {
+    let (tone, word) = match batch.state {
+        BatchState::Prepared => ("info", "Prepared"),
+        BatchState::Ready if batch.attempts > 0 => ("warning", "Waiting"),
+        BatchState::Ready => ("info", "Ready"),
+        BatchState::Submitting if batch.doubted_at.is_some() => ("warning", "Unknown"),
+        BatchState::Submitting => ("info", "Being handed to PayPal"),
+        BatchState::Accepted if batch.settled_at.is_none() => ("info", "PayPal is paying"),
+        BatchState::Accepted | BatchState::Closed if batch.needs_a_person > 0 => ("warning", "Needs a person"),
+        BatchState::Accepted if batch.unclaimed + batch.on_hold + batch.processing > 0 => ("info", "Some are waiting"),
+        BatchState::Accepted | BatchState::Closed if batch.unpaid > 0 => ("warning", "Some were not paid"),
+        BatchState::Accepted | BatchState::Closed => ("good", "Paid"),
+        BatchState::Refused => ("bad", "Not paid"),
+        BatchState::Stuck => ("bad", "Stuck"),
+        BatchState::Cancelled => ("quiet", "Put back"),
+        BatchState::Exported => ("info", "Exported"),
+    };
+    Told { tone, word }
+}
+
+/// An item's state: tone, word, and a sentence that says what it means and what to do.
+pub(super) fn item_words(item: &Item, batch: &Batch, at: &When) -> (&'static str, &'static str, String) {
+    let paypal = match (&item.error_name, &item.error_message) {
+        (Some(name), Some(message)) if !message.is_empty() => format!(" PayPal says: {message} ({name})"),
+        (Some(name), _) => format!(" PayPal says: {name}"),
+        (None, Some(message)) => format!(" {message}"),
+        (None, None) => String::new(),
+    };
+    if let Some(flag) = &item.flagged {
+        return ("warning", "Needs a person", format!("{flag}, which does not fit. Look at this payment at PayPal."));
+    }
+    let (tone, word, sentence) = match (item.state.as_str(), item.wait, item.not_paid) {
+        ("paid", _, _) => ("good", "Paid", format!("Paid on {}.", at.day)),
+        (_, Some(Wait::Processing), _) => ("info", "Processing", "PayPal is working on it.".to_owned()),
+        (_, Some(Wait::OnHold), _) => ("info", "Held", "PayPal is reviewing it. Nothing to do yet.".to_owned()),
+        (_, Some(Wait::Unclaimed), _) => {
+            ("warning", "Unclaimed", "Sent, and not accepted yet. It comes back 30 days after the payment.".to_owned())
+        }
+        (_, _, Some(NotPaid::Failed)) => ("bad", "Failed", "Not paid. The amount is due again.".to_owned()),
+        (_, _, Some(NotPaid::Returned)) => {
+            ("warning", "Returned", "Not accepted; the money is back and due again.".to_owned())
+        }
+        (_, _, Some(NotPaid::Blocked)) => (
+            "bad",
+            "Blocked",
+            "PayPal stopped it. Contact PayPal with its id; it is not due again by itself.".to_owned(),
+        ),
+        (_, _, Some(NotPaid::Refunded)) => {
+            ("warning", "Refunded", "The recipient sent it back. A person decides what follows.".to_owned())
+        }
+        (_, _, Some(NotPaid::Reversed)) => {
+            ("warning", "Reversed", "PayPal took it back. A person decides what follows.".to_owned())
+        }
+        (_, _, Some(NotPaid::BatchDenied)) => {
+            ("bad", "Not paid", "PayPal denied the whole batch. The amount is due again.".to_owned())
+        }
+        (_, _, Some(NotPaid::BatchCanceled)) => {
+            ("bad", "Not paid", "The batch was cancelled at PayPal. The amount is due again.".to_owned())
+        }
+        (_, _, Some(NotPaid::BatchRefused)) => {
+            ("bad", "Not paid", "PayPal did not take the batch. The amount is due again.".to_owned())
+        }
+        (_, _, Some(NotPaid::PutBack)) => ("quiet", "Put back", "Put back by a person; due again.".to_owned()),
+        (_, None, None) => queued_words(batch),
+    };
+    (tone, word, format!("{sentence}{paypal}"))
+}
+
+/// An item of which PayPal has said nothing yet shares its batch's fate.
+fn queued_words(batch: &Batch) -> (&'static str, &'static str, String) {
+    match batch.state {
+        BatchState::Stuck => {
+            ("bad", "Unknown", "Whether PayPal has it is not known. Locked until a person has looked.".to_owned())
+        }
+        BatchState::Submitting if batch.doubted_at.is_some() => {
+            ("warning", "Unknown", "We do not know yet whether PayPal accepted it. Locked until known.".to_owned())
+        }
+        BatchState::Exported => ("info", "Exported", "In a file that somebody pays outside.".to_owned()),
+        BatchState::Accepted | BatchState::Closed => {
+            ("info", "Processing", "PayPal has it, and has not listed it yet.".to_owned())
+        }
+        BatchState::Prepared
+        | BatchState::Ready
+        | BatchState::Submitting
+        | BatchState::Refused
+        | BatchState::Cancelled => ("info", "Sending", "Not handed to PayPal yet.".to_owned()),
+    }
+}
+
+/// A line of a batch's history as a sentence.
+pub(super) fn history_words(line: &HistoryLine) -> String {
+    let became = line.became.as_str();
+    match (became, line.person.is_some()) {
+        ("ready", _) => "Prepared, to be handed to PayPal.".to_owned(),
+        ("exported", _) => "Exported for payment outside.".to_owned(),
+        ("closed", true) => "Marked as paid.".to_owned(),
+        ("closed", false) => "Finished: PayPal is not asked about it any more.".to_owned(),
+        ("accepted", _) => "PayPal accepted it.".to_owned(),
+        (other, _) => match other.split_once(": ") {
+            Some(("PayPal", status)) => format!("PayPal says: {status}."),
+            Some(("not yet", why)) => format!("PayPal did not take it yet ({why})."),
+            Some(("refused", why)) => format!("PayPal refused it ({why})."),
+            Some(_) | None => {
+                let mut letters = other.chars();
+                letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
+            }
+        },
+    }
+}
