@@ -47,7 +47,7 @@ impl Raw {
     pub fn parse(&self) -> Result<Typed, Vec<(&'static str, String)>> {
         let mut problems = Vec::new();
         if self.affiliate.trim().is_empty() {
-            problems.push(("affiliate", "Give the affiliate’s e-mail or code.".to_owned()));
+            problems.push(("affiliate", "Give the affiliate’s email or code.".to_owned()));
         }
         let currency = match self.currency.parse::<Currency>() {
             Ok(currency) => Some(currency),

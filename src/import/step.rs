@@ -51,6 +51,8 @@ async fn waiting(app: &App) -> sqlx::Result<Option<(MerchantId, ImportId)>> {
     )
     .fetch_optional(&mut *tx)
     .await?;
+    // The lock was only to look; the step takes its own.
+    tx.commit().await?;
     Ok(row.map(|row| (row.merchant, row.id)))
 }
 

@@ -4,6 +4,10 @@
 mod administration;
 mod affiliates;
 mod answers;
+mod commissions;
+mod compose;
+mod configuration;
+mod import;
 mod architecture;
 mod compose;
 mod configuration;

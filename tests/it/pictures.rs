@@ -3,10 +3,12 @@
 
 use crate::support::browser::{Browser, Script};
 use crate::support::site::{PASSWORD, Site};
+use crate::support::world::{World, everything};
 use std::path::Path;
 use stipend::affiliate::{self, Raw};
 use stipend::audit::Actor;
 use stipend::id::MerchantId;
+use stipend::payout::draft::How;
 use stipend::role::Role;
 use thirtyfour::By;
 
@@ -108,4 +110,97 @@ async fn pictures() {
     shoot(&browser, folder, "affiliate-archived").await;
     browser.goto(format!("{}/nowhere", site.address)).await.unwrap();
     shoot(&browser, folder, "not-found").await;
+}
+
+/// Commissions of every standing, and a file of each kind.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes pictures for people; it proves nothing"]
+async fn pictures_of_commissions() {
+    let folder = std::env::var_os("STIPEND_PICTURES").expect("STIPEND_PICTURES names the folder for the pictures");
+    let folder = Path::new(&folder);
+    std::fs::create_dir_all(folder).unwrap();
+    let mut world = World::connected().await;
+    world.owe("paid@example.com", &["1310.00", "24.50"]).await;
+    world.owe_in("EUR", "grace.hopper@example.com", &["89.90"]).await;
+    world.pay_all().await;
+    world.settle().await;
+    world.owe("hand@example.com", &["40.00"]).await;
+    world.try_pay(&everything(), How::Manual { reference: "Bank transfer 2211".into() }).await.unwrap();
+    world.owe("ada.lovelace@example.com", &["1250.00", "310.20"]).await;
+    world.pay_all().await;
+    let ids = world.owe("barbara@example.com", &["12.00", "80.00", "7.25"]).await;
+    let browser = Browser::open(Script::On).await;
+    browser.goto(format!("{}/affiliates", world.site.address)).await.unwrap();
+    browser.fill("email", "ann@example.com").await;
+    browser.fill("password", PASSWORD).await;
+    browser.press("Sign in").await;
+    let at = |path: &str| format!("{}{path}", world.site.address);
+    browser.goto(at("/affiliate_payments/upcoming")).await.unwrap();
+    shoot(&browser, folder, "upcoming-none").await;
+    let files = folder.join("files");
+    std::fs::create_dir_all(&files).unwrap();
+    let upload = async |kind: &str, name: &str, text: String| {
+        std::fs::write(files.join(name), text).unwrap();
+        browser.goto(at(&format!("/imports/new/{kind}"))).await.unwrap();
+        let input = browser.find(By::Css("input[type=file]")).await.unwrap();
+        input.send_keys(files.join(name).to_str().unwrap()).await.unwrap();
+        browser.press("Upload").await;
+    };
+    browser.goto(at("/imports")).await.unwrap();
+    shoot(&browser, folder, "imports-none").await;
+    browser.goto(at("/imports/new/commissions")).await.unwrap();
+    shoot(&browser, folder, "import-new").await;
+    upload("commissions", "report.xlsx.csv", "PK\u{3}\u{4}[Content_Types].xml".into()).await;
+    shoot(&browser, folder, "import-refused").await;
+    let lines: String = (0..1190)
+        .map(|n| {
+            format!(
+                "barbara@example.com;{}{n},50;{:02}.02.2027;ORDER-{n};Order from the spring sale\n",
+                n % 7,
+                n % 28 + 1
+            )
+        })
+        .chain((0..9).map(|n| format!("barbara@example.com;1.{n}34,50;01.02.2027;BAD-{n};\n")))
+        .chain((0..5).map(|n| format!("barbara@example.com;{n}{n},50;01.02.2027;ORDER-{n};\n")))
+        .collect();
+    upload("commissions", "february.csv", format!("Partner;Betrag;Fällig;Order ID;Note\n{lines}")).await;
+    shoot(&browser, folder, "import-columns").await;
+    browser.press("Check the file").await;
+    shoot(&browser, folder, "import-columns-wrong").await;
+    for (field, value) in [("due_on", "2"), ("amount", "1"), ("currency", "EUR")] {
+        let option = format!("select[name={field}] option[value='{value}']");
+        browser.find(By::Css(option)).await.unwrap().click().await.unwrap();
+    }
+    for choice in ["input[value=comma]", "input[value=dots]"] {
+        browser.find(By::Css(choice)).await.unwrap().click().await.unwrap();
+    }
+    browser.press("Check the file").await;
+    shoot(&browser, folder, "import-checking").await;
+    while stipend::import::next(&world.app).await.unwrap() {}
+    browser.wait_for_words("already known").await;
+    shoot(&browser, folder, "import-checked").await;
+    browser.press("Import 1,190 commissions").await;
+    stipend::import::next(&world.app).await.unwrap();
+    shoot(&browser, folder, "import-importing").await;
+    while stipend::import::next(&world.app).await.unwrap() {}
+    browser.wait_for_words("Done:").await;
+    shoot(&browser, folder, "import-done").await;
+    browser.goto(at("/imports")).await.unwrap();
+    shoot(&browser, folder, "imports").await;
+    for list in ["upcoming", "processing", "paid", "all"] {
+        browser.goto(at(&format!("/affiliate_payments/{list}"))).await.unwrap();
+        shoot(&browser, folder, &format!("list-{list}")).await;
+    }
+    browser.goto(at("/affiliate_payments/all?standing=due&q=barb")).await.unwrap();
+    browser.find(By::Css("input[data-row]")).await.unwrap().click().await.unwrap();
+    shoot(&browser, folder, "list-selected").await;
+    browser.goto(at(&format!("/commissions/cancellation?id={}&id={}", ids[0], ids[1]))).await.unwrap();
+    shoot(&browser, folder, "cancel").await;
+    browser.fill("why", "Returned goods").await;
+    browser.press("Cancel 2 commissions, USD 92.00").await;
+    shoot(&browser, folder, "cancelled").await;
+    browser.goto(at("/commissions/new")).await.unwrap();
+    browser.fill("amount", "1,5").await;
+    browser.press("Add commission").await;
+    shoot(&browser, folder, "commission-wrong").await;
 }

@@ -92,7 +92,7 @@ async fn entered(app: &App, signed: &Signed, raw: &Raw) -> Result<Entered> {
     let affiliate = match found.as_slice() {
         [] if raw.affiliate.trim().is_empty() => None,
         [] => {
-            let nobody = "No affiliate has this e-mail or code. Add the affiliate first, or choose another.";
+            let nobody = "No affiliate has this email or code. Add the affiliate first, or choose another.";
             problems.insert(0, ("affiliate", nobody.into()));
             None
         }
@@ -103,7 +103,7 @@ async fn entered(app: &App, signed: &Signed, raw: &Raw) -> Result<Entered> {
         }
         [one] => Some(one),
         [..] => {
-            let two = "This is the e-mail of one affiliate and the code of another. Use what only one of them has.";
+            let two = "This is the email of one affiliate and the code of another. Use what only one of them has.";
             problems.insert(0, ("affiliate", two.into()));
             None
         }

@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod books;
 pub mod browser;
 pub mod client;
 pub mod html;
