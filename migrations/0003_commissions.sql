@@ -39,6 +39,9 @@ create table commissions (
 );
 create unique index one_commission_per_reference on commissions (merchant_id, reference);
 create index commissions_of_an_affiliate on commissions (merchant_id, affiliate_id, id);
+-- The few that the lists of what was cancelled, and of what was paid elsewhere before, go through.
+create index cancelled_commissions on commissions (merchant_id, id) where cancelled_at is not null;
+create index commissions_paid_before on commissions (merchant_id, id) where paid_before_on is not null;
 select protect('commissions');
 
 create function commissions_belong_to_affiliates() returns trigger
@@ -113,6 +116,12 @@ begin
     order by merchant_id, currency, due_on
     on conflict do nothing;
 
+    perform
+    from owed_tally
+    where (merchant_id, currency, due_on) in (select merchant_id, currency, due_on from changed)
+    order by merchant_id, currency, due_on
+    for update;
+
     update owed_tally as tally
     set commissions = tally.commissions + direction * delta.commissions,
         amount = tally.amount + direction * delta.amount
@@ -120,7 +129,6 @@ begin
         select merchant_id, currency, due_on, count(*) as commissions, sum(amount) as amount
         from changed
         group by merchant_id, currency, due_on
-        order by merchant_id, currency, due_on
     ) delta
     where (tally.merchant_id, tally.currency, tally.due_on) = (delta.merchant_id, delta.currency, delta.due_on);
     return null;

@@ -160,6 +160,8 @@ create table payout_items (
 );
 create index items_of_a_batch on payout_items (merchant_id, batch_id, id);
 create index items_of_an_affiliate on payout_items (merchant_id, affiliate_id, id);
+-- What is on its way or needs a person is found without reading what was ever paid.
+create index items_not_paid on payout_items (merchant_id, id) where state <> 'paid';
 create unique index one_item_per_paypal_item on payout_items (paypal_item_id) where paypal_item_id is not null;
 create unique index one_item_per_transaction on payout_items (transaction_id) where transaction_id is not null;
 create unique index one_item_per_affiliate_and_batch on payout_items (merchant_id, batch_id, affiliate_id);

@@ -43,6 +43,15 @@ pub enum Command {
         #[command(flatten)]
         data: DataFlags,
     },
+    /// Check on the database, while the application may run, that everything is as it must be; status 1 if it is not
+    Verify {
+        /// Only this merchant
+        #[arg(long, value_name = "NAME")]
+        merchant: Option<String>,
+        /// Where its data is.
+        #[command(flatten)]
+        data: DataFlags,
+    },
     /// Run the simulated PayPal alone, to develop and test against
     PaypalSimulator(simulator::Args),
     /// Add merchants

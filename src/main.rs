@@ -11,7 +11,7 @@ use stipend::config::{Command, CommandLine, DataFlags, MerchantCommand, Problems
 use stipend::database::Database;
 use stipend::database::local::LocalPostgres;
 use stipend::role::Role;
-use stipend::{demo, serve, simulator, telemetry};
+use stipend::{demo, serve, simulator, telemetry, verify};
 
 /// The status of a configuration that cannot be run with; clap uses it for unknown flags too.
 const MISCONFIGURED: u8 = 2;
@@ -54,6 +54,17 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate { data } => {
             administer(data, async |_| Ok("The database has this version's schema".to_owned())).await
         }
+        Command::Verify { merchant, data } => {
+            let mut broken = Vec::new();
+            administer(data, async |database| {
+                let report = verify::verify(database, merchant.as_deref()).await?;
+                broken = report.broken();
+                Ok(report.to_string())
+            })
+            .await?;
+            anyhow::ensure!(broken.is_empty(), "these do not hold: {broken:?}");
+            Ok(())
+        }
         Command::PaypalSimulator(args) => {
             telemetry::start_log("warn");
             simulator::run(args).await
@@ -89,7 +100,7 @@ async fn administer(
     if let Some(local) = local {
         local.stop().await;
     }
-    writeln!(std::io::stdout(), "{}", outcome?)?;
+    writeln!(std::io::stdout(), "{}", outcome?.trim_end())?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Which reconcilers run, how often, and what wakes them. The rows are the queue; nothing is kept here.
 
 use crate::app::App;
+use crate::import;
 use crate::payout::{reconcile, submit};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -22,6 +23,7 @@ pub async fn run(app: App, stop: CancellationToken) {
     for _ in 0..READERS {
         loops.spawn(repeat(app.clone(), stop.clone(), Step::Read));
     }
+    loops.spawn(repeat(app.clone(), stop.clone(), Step::Import));
     loops.spawn(repeat(app, stop, Step::Expire));
     while loops.join_next().await.is_some() {}
 }
@@ -30,17 +32,14 @@ pub async fn run(app: App, stop: CancellationToken) {
 enum Step {
     Send,
     Read,
+    Import,
     Expire,
 }
 
 async fn repeat(app: App, stop: CancellationToken, step: Step) {
     while !stop.is_cancelled() {
         let woken = app.wake.notified();
-        let outcome = match step {
-            Step::Send => submit::next(&app).await,
-            Step::Read => reconcile::next(&app).await,
-            Step::Expire => submit::expire(&app).await.map(|()| false),
-        };
+        let outcome = take(app.clone(), step).await;
         let (pause, wakeable) = match outcome {
             Ok(true) if matches!(step, Step::Send) => (BETWEEN_SENDS, false),
             Ok(true) => continue,
@@ -56,4 +55,17 @@ async fn repeat(app: App, stop: CancellationToken, step: Step) {
             () = stop.cancelled() => {}
         }
     }
+}
+
+/// One step, on a task of its own: a bug that panics in it ends neither the loop nor the sending of everything else.
+async fn take(app: App, step: Step) -> anyhow::Result<bool> {
+    let taken = tokio::spawn(async move {
+        match step {
+            Step::Send => submit::next(&app).await,
+            Step::Read => reconcile::next(&app).await,
+            Step::Import => import::next(&app).await,
+            Step::Expire => submit::expire(&app).await.map(|()| false),
+        }
+    });
+    taken.await?
 }

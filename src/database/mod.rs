@@ -2,7 +2,8 @@
 //!
 //! [`Database::merchant`] opens a transaction that sees one merchant; every request and every step of the worker uses
 //! it. [`Database::installation`] opens one that sees all; sign-in (`web/session.rs`), the worker's claim
-//! (`payout/claim.rs`) and the administration of the installation (`admin.rs`) are its only callers.
+//! (`payout/claim.rs`, `import/step.rs`) and the administration of the installation (`admin.rs`, `verify/mod.rs`) are its
+//! only callers.
 
 pub mod local;
 
@@ -62,9 +63,9 @@ impl Database {
     /// Refreshes the planner's statistics after a bulk change, at once instead of some minute: with every key led by
     /// the merchant, a plan made without them can read a table once a row.
     pub async fn analyze(&self) -> sqlx::Result<()> {
-        sqlx::query("analyze affiliates, commissions, owed, selected_commissions, payout_items, allocations")
-            .execute(&self.pool)
-            .await?;
+        let tables = "analyze affiliates, commissions, owed, selected_commissions, payout_items, allocations, \
+            import_affiliates, import_commissions, import_problems";
+        sqlx::query(tables).execute(&self.pool).await?;
         Ok(())
     }
 

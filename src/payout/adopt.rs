@@ -1,12 +1,13 @@
 //! A repeated name was refused as a duplicate: is the batch that PayPal has the one we sent?
 
 use super::claim::ClaimedBatch;
+use super::crash::crash_point;
 use crate::app::App;
 use crate::paypal::payouts::{BatchPage, ItemSeen};
 use crate::paypal::{Credentials, PayPalBatchId};
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Pages of a batch at most: 15,000 items at 1,000 a page, and some in hand.
 const MAX_PAGES: usize = 20;
@@ -50,8 +51,9 @@ pub(super) async fn adopt(
     id: &PayPalBatchId,
 ) -> Adoption {
     let frozen: FrozenBody = serde_json::from_slice(&claimed.body).expect("we wrote this body");
-    let mut missing: HashMap<&str, &FrozenAmount> =
+    let ours: HashMap<&str, &FrozenAmount> =
         frozen.items.iter().map(|item| (item.sender_item_id.as_str(), &item.amount)).collect();
+    let mut found = HashSet::new();
     for number in 1..=MAX_PAGES {
         let page = match app.paypal.show_batch(credentials, id, number).await {
             Ok(page) => page,
@@ -59,20 +61,25 @@ pub(super) async fn adopt(
                 return Adoption::CannotTell(format!("PayPal names batch {id}, which could not be read: {error}"));
             }
         };
+        crash_point("mid_adopt");
         if let Some(other) = page.sender_batch_id.as_deref().filter(|echo| *echo != claimed.sender_batch_id) {
             return Adoption::NotOurs(format!("PayPal names batch {id}, whose name is {other}"));
         }
-        if let Some(why) = page.items.iter().find_map(|item| foreign(&mut missing, item)) {
-            return Adoption::NotOurs(format!("PayPal names batch {id}, {why}"));
+        // An item may be listed twice: pages shift while PayPal works on the batch.
+        for item in &page.items {
+            match compare(&ours, item) {
+                Compared::Same => found.insert(item.sender_item_id.clone()),
+                Compared::NotTold => continue,
+                Compared::Foreign(why) => return Adoption::NotOurs(format!("PayPal names batch {id}, {why}")),
+            };
         }
         if is_last(&page, number) {
             break;
         }
     }
-    if missing.is_empty() {
-        Adoption::Ours
-    } else {
-        Adoption::CannotTell(format!("batch {id} lists {} of our items less than were sent", missing.len()))
+    match ours.len() - found.len() {
+        0 => Adoption::Ours,
+        missing => Adoption::CannotTell(format!("batch {id} does not show {missing} of the items that were sent")),
     }
 }
 
@@ -84,12 +91,20 @@ pub(super) fn is_last(page: &BatchPage, number: usize) -> bool {
     }
 }
 
-fn foreign(missing: &mut HashMap<&str, &FrozenAmount>, seen: &ItemSeen) -> Option<String> {
-    let Some(ours) = missing.remove(seen.sender_item_id.as_str()) else {
-        return Some(format!("which holds an item {} that we did not send", seen.sender_item_id));
-    };
-    match &seen.amount {
-        Some((value, currency)) if *value == ours.value && *currency == ours.currency => None,
-        _ => Some(format!("where item {} has another amount", seen.sender_item_id)),
+enum Compared {
+    Same,
+    /// PayPal leaves out what there is to compare.
+    NotTold,
+    Foreign(String),
+}
+
+fn compare(ours: &HashMap<&str, &FrozenAmount>, seen: &ItemSeen) -> Compared {
+    let name = seen.sender_item_id.as_str();
+    match (ours.get(name), &seen.amount) {
+        (None, _) if name.is_empty() => Compared::NotTold,
+        (None, _) => Compared::Foreign(format!("which holds an item {name} that we did not send")),
+        (Some(_), None) => Compared::NotTold,
+        (Some(ours), Some((value, currency))) if *value == ours.value && *currency == ours.currency => Compared::Same,
+        (Some(_), Some(_)) => Compared::Foreign(format!("where item {name} has another amount")),
     }
 }

@@ -155,18 +155,32 @@ pub async fn to_read(app: &App) -> anyhow::Result<Option<ClaimedReading>> {
     }))
 }
 
-/// Batches whose window has closed without an answer: which, and whether an attempt's fate is unknown.
-pub(super) async fn expired(app: &App) -> anyhow::Result<Vec<(MerchantId, BatchId, bool)>> {
+/// A batch whose window has closed without an answer, as it was seen: with this fence, and in doubt or not.
+#[derive(Debug)]
+pub(super) struct Expired {
+    pub(super) merchant: MerchantId,
+    pub(super) batch: BatchId,
+    pub(super) fence: i64,
+    pub(super) doubted: bool,
+}
+
+/// Batches whose window has closed.
+pub(super) async fn expired(app: &App) -> anyhow::Result<Vec<Expired>> {
     let now = app.clock.now();
     let mut tx = app.database.installation().await?;
-    let rows = sqlx::query!(
+    let database_now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(&mut *tx).await?;
+    ensure_same_time(app, database_now)?;
+    let expired = sqlx::query_as!(
+        Expired,
         r#"
         select
             merchant_id as "merchant: MerchantId",
             id as "batch: BatchId",
+            fence,
             (state = 'submitting' or doubted_at is not null) as "doubted!"
         from payout_batches
         where state in ('ready', 'submitting') and rail = 'api' and look_at <= $1 and first_attempt_at <= $2
+        order by look_at
         limit 100
         "#,
         now,
@@ -174,7 +188,7 @@ pub(super) async fn expired(app: &App) -> anyhow::Result<Vec<(MerchantId, BatchI
     )
     .fetch_all(&mut *tx)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.merchant, row.batch, row.doubted)).collect())
+    Ok(expired)
 }
 
 fn ensure_same_time(app: &App, database_now: OffsetDateTime) -> anyhow::Result<()> {
@@ -210,6 +224,40 @@ impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// The last look before the bytes leave: the lease is still ours and begins anew, and the window is open. Whoever slept
+/// since the claim, for seconds or for days, is stopped here.
+pub(super) async fn confirm(app: &App, lease: Lease) -> anyhow::Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.database.merchant(lease.merchant).await?;
+    let confirmed = sqlx::query!(
+        r#"
+        update payout_batches
+        set look_at = $4
+        where merchant_id = $1
+            and id = $2
+            and fence = $3
+            and owner = $5
+            and state = 'submitting'
+            and first_attempt_at > $6
+        "#,
+        lease.merchant.0,
+        lease.batch.0,
+        lease.fence,
+        now + LEASE,
+        app.instance.0,
+        now - RESEND_WINDOW
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    ensure!(
+        confirmed.rows_affected() == 1,
+        "batch {} is not sent: the lease was lost, or its window has closed",
+        lease.batch
+    );
+    Ok(())
 }
 
 async fn renew(app: &App, lease: Lease) -> sqlx::Result<()> {

@@ -3,6 +3,7 @@
 //! Everything is set-based: 100,000 commissions cost the same ten statements as one.
 
 use super::batch::Rail;
+use super::crash::crash_point;
 use super::selection::{Line, seen};
 use super::store::{Taken, take_lines};
 use crate::app::App;
@@ -147,6 +148,7 @@ pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<Bat
     let details = serde_json::json!({ "rail": ask.how.rail().code(), "amounts": amounts });
     audit::record(&mut tx, &ask.actor, ask.how.action(), &format!("payment {}", ask.request), details).await?;
     tx.commit().await?;
+    crash_point("after_draft");
     app.wake.notify_waiters();
     if count >= BULK {
         let database = app.database.clone();
@@ -167,9 +169,11 @@ struct Ground {
     selected: i64,
 }
 
-/// Drafts of one merchant follow each other, and never cross a change of the connection.
+/// Drafts of one merchant follow each other, and never cross a change of the connection. The lock is a statement of
+/// its own: one that waits for it would go on with what it saw before, the last number and the connection of then.
 async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>> {
     let merchant = tx.merchant();
+    sqlx::query!("select id from merchants where id = $1 for no key update", merchant.0).fetch_one(&mut **tx).await?;
     let row = sqlx::query!(
         r#"
         select
@@ -182,7 +186,6 @@ async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>>
         join selections s on s.merchant_id = m.id and s.id = $2
         left join connections c on c.merchant_id = m.id and c.in_force
         where m.id = $1
-        for no key update of m
         "#,
         merchant.0,
         request.0

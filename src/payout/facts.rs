@@ -28,6 +28,7 @@ struct Known {
 /// Applies one page of facts. Items that are not ours are left alone: other tools may use the same account.
 pub(super) async fn apply(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen], now: OffsetDateTime) -> anyhow::Result<()> {
     let mut known = load(tx, batch, seen).await?;
+    let taken = load_taken(tx, seen).await?;
     let mut transactions = HashSet::new();
     let mut changes = Vec::new();
     for fact in seen {
@@ -36,7 +37,8 @@ pub(super) async fn apply(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen], now: O
             continue;
         };
         let twice = fact.transaction_id.as_ref().is_some_and(|id| !transactions.insert(id));
-        let after = observe(&before, fact, twice);
+        let taken = taken.iter().any(|other| other.is_taken_from(fact));
+        let after = observe(&before, fact, twice || taken);
         if after != before {
             changes.push((before, after));
         }
@@ -47,7 +49,7 @@ pub(super) async fn apply(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen], now: O
 }
 
 /// What one fact makes of an item. Anything that does not fit is flagged and changes no state.
-fn observe(before: &Known, fact: &ItemSeen, transaction_seen_twice: bool) -> Known {
+fn observe(before: &Known, fact: &ItemSeen, is_another_items: bool) -> Known {
     let strange = |why: String| Known { flagged: Some(why), ..before.clone() };
     if let Some((value, currency)) = &fact.amount
         && (*value != before.amount || currency != before.currency.code())
@@ -57,8 +59,8 @@ fn observe(before: &Known, fact: &ItemSeen, transaction_seen_twice: bool) -> Kno
     if before.paypal_item_id.as_ref().is_some_and(|id| *id != fact.id.0) {
         return strange(format!("PayPal now shows this item as {}", fact.id));
     }
-    if transaction_seen_twice {
-        return strange("PayPal shows the same transaction for two items".into());
+    if is_another_items {
+        return strange("PayPal shows another item's transaction for this one".into());
     }
     let state = match before.state.next(&fact.status) {
         Step::Strange(why) => return strange(why),
@@ -75,6 +77,44 @@ fn observe(before: &Known, fact: &ItemSeen, transaction_seen_twice: bool) -> Kno
         flagged: None,
         ..before.clone()
     }
+}
+
+/// An item that has one of the ids PayPal shows.
+struct Taken {
+    sender_item_id: String,
+    paypal_item_id: Option<String>,
+    transaction_id: Option<String>,
+}
+
+impl Taken {
+    fn is_taken_from(&self, fact: &ItemSeen) -> bool {
+        self.sender_item_id != fact.sender_item_id
+            && (self.paypal_item_id.as_ref() == Some(&fact.id.0)
+                || self.transaction_id.is_some() && self.transaction_id == fact.transaction_id)
+    }
+}
+
+async fn load_taken(tx: &mut Tx, seen: &[ItemSeen]) -> sqlx::Result<Vec<Taken>> {
+    let merchant = tx.merchant();
+    let names: Vec<String> = seen.iter().map(|item| item.sender_item_id.clone()).collect();
+    let items: Vec<String> = seen.iter().map(|item| item.id.0.clone()).collect();
+    let transactions: Vec<String> = seen.iter().filter_map(|item| item.transaction_id.clone()).collect();
+    sqlx::query_as!(
+        Taken,
+        r#"
+        select sender_item_id, paypal_item_id, transaction_id
+        from payout_items
+        where merchant_id = $1
+            and (paypal_item_id = any($2) or transaction_id = any($3))
+            and sender_item_id <> all($4)
+        "#,
+        merchant.0,
+        &items,
+        &transactions,
+        &names
+    )
+    .fetch_all(&mut **tx)
+    .await
 }
 
 async fn load(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen]) -> anyhow::Result<HashMap<String, Known>> {

@@ -23,9 +23,9 @@ pub async fn cancel(
     batch: BatchId,
 ) -> anyhow::Result<Result<(), TooLate>> {
     let mut tx = app.database.merchant(merchant).await?;
-    let never_attempted = sqlx::query_scalar!(
+    let waits = sqlx::query!(
         r#"
-        select attempts = 0 as "never!"
+        select attempts, fence
         from payout_batches
         where merchant_id = $1 and id = $2 and rail <> 'manual' and state in ('prepared', 'ready') and doubted_at is null
         for update
@@ -35,16 +35,16 @@ pub async fn cancel(
     )
     .fetch_optional(&mut *tx)
     .await?;
-    match never_attempted {
+    match waits {
         None => return Ok(Err(TooLate)),
-        Some(true) => put_back(&mut tx, batch, actor).await?,
-        Some(false) => {
+        Some(row) if row.attempts == 0 => put_back(&mut tx, batch, actor).await?,
+        Some(row) => {
             let taken_back = Refusal {
                 name: "TAKEN_BACK".into(),
                 message: "A person took it back before PayPal took it.".into(),
                 details: Vec::new(),
             };
-            refuse(&mut tx, batch, None, &taken_back, &[], actor.at).await?;
+            refuse(&mut tx, batch, row.fence, source(actor), &taken_back, &[], actor.at).await?;
         }
     }
     finish(tx, actor, batch, "cancelled").await?;
@@ -104,11 +104,24 @@ pub async fn mark_paid(
     if closed.rows_affected() == 0 {
         return Ok(Err(TooLate));
     }
+    let (source, person) = source(actor).columns();
     sqlx::query!(
-        "update payout_items set state = 'paid', changed_at = $3 where merchant_id = $1 and batch_id = $2 and state = 'queued'",
+        r#"
+        with paid as (
+            update payout_items
+            set state = 'paid', changed_at = $3
+            where merchant_id = $1 and batch_id = $2 and state = 'queued'
+            returning id
+        )
+        insert into payout_history (merchant_id, batch_id, item_id, at, source, person_id, was, became)
+        select $1, $2, id, $3, $4, $5, 'QUEUED', 'SUCCESS'
+        from paid
+        "#,
         merchant.0,
         batch.0,
-        actor.at
+        actor.at,
+        source,
+        person
     )
     .execute(&mut *tx)
     .await?;
@@ -130,15 +143,30 @@ async fn put_back(tx: &mut Tx, batch: BatchId, actor: &Actor) -> anyhow::Result<
     )
     .execute(&mut **tx)
     .await?;
+    let (source, person) = source(actor).columns();
     sqlx::query!(
         r#"
-        update payout_items
-        set state = 'unpaid', not_paid = 'put_back', changed_at = $3
-        where merchant_id = $1 and batch_id = $2 and state in ('queued', 'paid')
+        with before as (
+            select id, state
+            from payout_items
+            where merchant_id = $1 and batch_id = $2 and state in ('queued', 'paid')
+        ),
+        unpaid as (
+            update payout_items i
+            set state = 'unpaid', not_paid = 'put_back', changed_at = $3
+            from before
+            where i.merchant_id = $1 and i.id = before.id
+            returning i.id, before.state
+        )
+        insert into payout_history (merchant_id, batch_id, item_id, at, source, person_id, was, became)
+        select $1, $2, id, $3, $4, $5, case state when 'paid' then 'SUCCESS' else 'QUEUED' end, 'PUT BACK'
+        from unpaid
         "#,
         merchant.0,
         batch.0,
-        actor.at
+        actor.at,
+        source,
+        person
     )
     .execute(&mut **tx)
     .await?;
@@ -147,9 +175,12 @@ async fn put_back(tx: &mut Tx, batch: BatchId, actor: &Actor) -> anyhow::Result<
 }
 
 async fn finish(mut tx: Tx, actor: &Actor, batch: BatchId, what: &str) -> anyhow::Result<()> {
-    let source = actor.person.map_or(Source::Send, Source::Person);
-    tell(&mut tx, batch, source, what, None, actor.at).await?;
+    tell(&mut tx, batch, source(actor), what, None, actor.at).await?;
     audit::record(&mut tx, actor, &format!("batch {what}"), &format!("batch {batch}"), json!({})).await?;
     tx.commit().await?;
     Ok(())
+}
+
+fn source(actor: &Actor) -> Source {
+    actor.person.map_or(Source::Send, Source::Person)
 }

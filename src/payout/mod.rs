@@ -16,6 +16,7 @@ mod adopt;
 pub mod batch;
 pub mod batches;
 mod claim;
+mod crash;
 pub mod draft;
 mod facts;
 pub mod item;

@@ -6,9 +6,9 @@
 use super::adopt::is_last;
 use super::batch::{read_after, watch_next};
 use super::claim::{self, ClaimedReading, Lease, holding};
+use super::crash::crash_point;
 use super::facts;
 use super::store::{Source, release, tell};
-use super::submit::crash_point;
 use crate::app::App;
 use crate::connection;
 use crate::database::Tx;
@@ -24,9 +24,15 @@ const MAX_PAGES: usize = 1000;
 pub async fn next(app: &App) -> anyhow::Result<bool> {
     let Some(claimed) = claim::to_read(app).await? else { return Ok(false) };
     let lease = claimed.lease;
-    match holding(app, lease, read(app, &claimed)).await? {
-        Ok(status) => settle(app, &claimed, &status).await?,
-        Err(error) => put_off(app, &claimed, &error).await?,
+    match holding(app, lease, read(app, &claimed)).await {
+        Ok(Ok(status)) => {
+            crash_point("before_settle");
+            settle(app, &claimed, &status).await?;
+            crash_point("after_settle");
+        }
+        Ok(Err(error)) => put_off(app, &claimed, &error).await?,
+        // What was read cannot be written down. It is not asked for again and again, and people see why.
+        Err(error) => put_off(app, &claimed, &ReadError::Failed(format!("it could not be kept: {error:#}"))).await?,
     }
     app.wake.notify_waiters();
     Ok(true)

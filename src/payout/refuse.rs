@@ -1,7 +1,7 @@
 //! A batch that PayPal never took: its commissions are due again, and the affiliates that PayPal named are marked.
 
 use super::adopt::FrozenBody;
-use super::store::release;
+use super::store::{Source, release};
 use crate::database::Tx;
 use crate::id::BatchId;
 use crate::paypal::Refusal;
@@ -33,11 +33,13 @@ pub(super) fn name_items(body: &[u8], refusal: &Refusal) -> Vec<NamedItem> {
     named.collect()
 }
 
-/// Ends a batch that certainly is not at PayPal, and frees what it held.
+/// Ends a batch that certainly is not at PayPal, and frees what it held. Only while its fence is the one that the caller
+/// has seen: whoever took it since may be handing it to PayPal right now.
 pub(super) async fn refuse(
     tx: &mut Tx,
     batch: BatchId,
-    fence: Option<i64>,
+    fence: i64,
+    source: Source,
     refusal: &Refusal,
     named: &[NamedItem],
     now: OffsetDateTime,
@@ -50,7 +52,7 @@ pub(super) async fn refuse(
         set state = 'refused', why = $4, why_details = $5, look_at = null, changed_at = $6, owner = null
         where merchant_id = $1
             and id = $2
-            and fence = coalesce($3, fence)
+            and fence = $3
             and state in ('submitting', 'ready')
             and doubted_at is null
         "#,
@@ -64,7 +66,8 @@ pub(super) async fn refuse(
     .execute(&mut **tx)
     .await?;
     ensure!(changed.rows_affected() == 1, "batch {batch} has moved on");
-    unpay(tx, batch, refusal, named, now).await?;
+    unpay(tx, batch, source, refusal, named, now).await?;
+    mark_affiliates(tx, batch, named, now).await?;
     release(tx, batch, now).await?;
     Ok(())
 }
@@ -72,49 +75,66 @@ pub(super) async fn refuse(
 async fn unpay(
     tx: &mut Tx,
     batch: BatchId,
+    source: Source,
     refusal: &Refusal,
     named: &[NamedItem],
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     let merchant = tx.merchant();
+    let (source, person) = source.columns();
     let ids: Vec<_> = named.iter().map(|item| item.sender_item_id.clone()).collect();
     let issues: Vec<_> = named.iter().map(|item| item.issue.clone()).collect();
-    let receivers: Vec<_> = named.iter().map(|item| item.receiver).collect();
     sqlx::query!(
         r#"
-        update payout_items i
-        set state = 'unpaid',
-            not_paid = 'batch_refused',
-            error_name = case when n.issue is not null then $3 end,
-            error_message = n.issue,
-            changed_at = $4
-        from payout_items self
-        left join unnest($5::text[], $6::text[]) as n (sender_item_id, issue) on n.sender_item_id = self.sender_item_id
-        where i.merchant_id = $1
-            and i.batch_id = $2
-            and self.merchant_id = i.merchant_id
-            and self.id = i.id
+        with unpaid as (
+            update payout_items i
+            set state = 'unpaid',
+                not_paid = 'batch_refused',
+                error_name = case when n.issue is not null then $3 end,
+                error_message = n.issue,
+                changed_at = $4
+            from payout_items self
+            left join unnest($5::text[], $6::text[]) as n (sender_item_id, issue)
+                on n.sender_item_id = self.sender_item_id
+            where i.merchant_id = $1
+                and i.batch_id = $2
+                and self.merchant_id = i.merchant_id
+                and self.id = i.id
+            returning i.id, i.error_message
+        )
+        insert into payout_history (merchant_id, batch_id, item_id, at, source, person_id, was, became, evidence)
+        select $1, $2, id, $4, $7, $8, 'QUEUED', 'BATCH REFUSED', error_message
+        from unpaid
         "#,
         merchant.0,
         batch.0,
         refusal.name,
         now,
         &ids,
-        &issues
+        &issues,
+        source,
+        person
     )
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+/// Affiliates whose address PayPal named are not asked to be paid again until it changes.
+async fn mark_affiliates(tx: &mut Tx, batch: BatchId, named: &[NamedItem], now: OffsetDateTime) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    let receivers = || named.iter().filter(|item| item.receiver);
+    let ids: Vec<_> = receivers().map(|item| item.sender_item_id.clone()).collect();
+    let issues: Vec<_> = receivers().map(|item| item.issue.clone()).collect();
     sqlx::query!(
         r#"
         update affiliates a
         set receiver_refused = n.issue, updated_at = $3
         from payout_items i
-        join unnest($4::text[], $5::text[], $6::boolean[]) as n (sender_item_id, issue, receiver)
-            on n.sender_item_id = i.sender_item_id
+        join unnest($4::text[], $5::text[]) as n (sender_item_id, issue) on n.sender_item_id = i.sender_item_id
         where a.merchant_id = $1
             and i.merchant_id = $1
             and i.batch_id = $2
-            and n.receiver
             and a.id = i.affiliate_id
             and a.receiver = i.receiver
         "#,
@@ -122,8 +142,7 @@ async fn unpay(
         batch.0,
         now,
         &ids,
-        &issues,
-        &receivers
+        &issues
     )
     .execute(&mut **tx)
     .await?;

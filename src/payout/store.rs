@@ -218,7 +218,8 @@ pub(super) enum Source {
 }
 
 impl Source {
-    fn columns(self) -> (&'static str, Option<uuid::Uuid>) {
+    /// What of it a history line keeps.
+    pub(super) fn columns(self) -> (&'static str, Option<uuid::Uuid>) {
         match self {
             Self::Person(person) => ("person", Some(person.0)),
             Self::Send => ("send", None),

@@ -2,7 +2,8 @@
 
 use super::adopt::{Adoption, adopt};
 use super::batch::resend_after;
-use super::claim::{self, ClaimedBatch, Lease, holding};
+use super::claim::{self, ClaimedBatch, Expired, Lease, holding};
+use super::crash::crash_point;
 use super::refuse::{name_items, refuse};
 use super::store::{Source, tell};
 use crate::app::App;
@@ -19,6 +20,9 @@ const SIGN_IN_PAUSE: Duration = Duration::hours(1);
 const PAUSE: Duration = Duration::minutes(15);
 /// After "too many requests".
 const SLOW_DOWN: Duration = Duration::minutes(1);
+
+/// How many seconds PayPal's answer waits for the database, time after time.
+const WAITS_FOR_THE_DATABASE: [u64; 6] = [0, 1, 2, 5, 10, 20];
 
 /// What sending came to.
 #[derive(Debug)]
@@ -42,12 +46,38 @@ pub async fn next(app: &App) -> anyhow::Result<bool> {
     let lease = claimed.lease;
     let (sent, submission) = holding(app, lease, send(app, &claimed)).await?;
     crash_point("before_record");
-    record(app, &claimed, &sent, submission).await?;
+    keep(app, &claimed, &sent, &submission).await?;
     crash_point("after_record");
     Ok(true)
 }
 
-/// Step 3. Holds no transaction and no connection of the pool.
+/// Records, and waits for a database that has gone for a moment: given up, a plain refusal in hand would become doubt
+/// until somebody looks. Nobody else can take the batch while the database is gone, and a lost lease ends this.
+async fn keep(app: &App, claimed: &ClaimedBatch, sent: &Sent, submission: &Submission) -> anyhow::Result<()> {
+    for seconds in WAITS_FOR_THE_DATABASE {
+        match record(app, claimed, sent, submission).await {
+            Err(error) if is_gone(&error) => {
+                tracing::warn!(batch.id = %claimed.lease.batch, "the database is gone, PayPal's answer waits: {error:#}");
+                tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+            }
+            recorded => return recorded,
+        }
+    }
+    record(app, claimed, sent, submission).await
+}
+
+fn is_gone(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<sqlx::Error>() {
+        // Classes 08 and 57: the connection broke, or the server is stopping or starting.
+        Some(sqlx::Error::Database(error)) => {
+            error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57"))
+        }
+        Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_)) => true,
+        Some(_) | None => false,
+    }
+}
+
+/// Step 3. Holds no transaction and no connection of the pool while PayPal is spoken to.
 async fn send(app: &App, claimed: &ClaimedBatch) -> anyhow::Result<(Sent, Submission)> {
     let lease = claimed.lease;
     let mut tx = app.database.merchant(lease.merchant).await?;
@@ -63,8 +93,12 @@ async fn send(app: &App, claimed: &ClaimedBatch) -> anyhow::Result<(Sent, Submis
         return Ok((sent, Submission::NotYet(NotYet::SignInRefused)));
     };
     tracing::info!(batch.id = %lease.batch, attempt = claimed.attempts, "batch {} is handed to PayPal", lease.batch);
-    crash_point("before_send");
-    let mut sent = app.paypal.create_batch(&credentials, &claimed.sender_batch_id, claimed.body.clone()).await;
+    let may_send = || {
+        crash_point("before_send");
+        claim::confirm(app, lease)
+    };
+    let mut sent =
+        app.paypal.create_batch(&credentials, &claimed.sender_batch_id, claimed.body.clone(), may_send).await?;
     crash_point("after_send");
     let later = resend_after(claimed.attempts);
     let submission = match sent.answer.clone() {
@@ -97,23 +131,23 @@ async fn send(app: &App, claimed: &ClaimedBatch) -> anyhow::Result<(Sent, Submis
 
 /// Step 4. A refusal counts only if no attempt before it is in doubt: the doubtful one may have been taken, and may
 /// even be why this one was refused.
-async fn record(app: &App, claimed: &ClaimedBatch, sent: &Sent, submission: Submission) -> anyhow::Result<()> {
+async fn record(app: &App, claimed: &ClaimedBatch, sent: &Sent, submission: &Submission) -> anyhow::Result<()> {
     let lease = claimed.lease;
     let now = app.clock.now();
     let mut tx = app.database.merchant(lease.merchant).await?;
     let (outcome, word) = match submission {
         Submission::Accepted(id) => {
-            accepted(&mut tx, lease, &id, now).await?;
+            accepted(&mut tx, lease, id, now).await?;
             ("accepted", "accepted".to_owned())
         }
         Submission::Refused(refusal) if !claimed.doubted => {
-            let affected = name_items(&claimed.body, &refusal);
-            refuse(&mut tx, lease.batch, Some(lease.fence), &refusal, &affected, now).await?;
+            let affected = name_items(&claimed.body, refusal);
+            refuse(&mut tx, lease.batch, lease.fence, Source::Send, refusal, &affected, now).await?;
             ("refused", format!("refused: {}", refusal.name))
         }
         Submission::NotYet(why) if !claimed.doubted => {
-            not_yet(&mut tx, lease, &why, claimed.attempts, now).await?;
-            ("not_yet", format!("not yet: {}", pause_reason(&why).0))
+            not_yet(&mut tx, lease, why, claimed.attempts, now).await?;
+            ("not_yet", format!("not yet: {}", pause_reason(why).0))
         }
         Submission::Refused(refusal) => {
             let why = format!("refused as {} after an attempt whose fate is unknown", refusal.name);
@@ -121,17 +155,17 @@ async fn record(app: &App, claimed: &ClaimedBatch, sent: &Sent, submission: Subm
             ("unknown", why)
         }
         Submission::NotYet(why) => {
-            let why = format!("{} after an attempt whose fate is unknown", pause_reason(&why).0);
+            let why = format!("{} after an attempt whose fate is unknown", pause_reason(why).0);
             doubt(&mut tx, lease, now, now + resend_after(claimed.attempts)).await?;
             ("unknown", why)
         }
         Submission::Unknown(why, wait) => {
-            doubt(&mut tx, lease, now, now + wait).await?;
-            ("unknown", why)
+            doubt(&mut tx, lease, now, now + *wait).await?;
+            ("unknown", why.clone())
         }
         Submission::Mismatch(why) => {
-            stick(&mut tx, lease.batch, Some(lease.fence), &why, now).await?;
-            ("unknown", why)
+            stick(&mut tx, lease.batch, lease.fence, why, now).await?;
+            ("unknown", why.clone())
         }
     };
     end_attempt(&mut tx, lease, outcome, sent, now).await?;
@@ -147,7 +181,7 @@ async fn accepted(tx: &mut Tx, lease: Lease, id: &PayPalBatchId, now: OffsetDate
     let changed = sqlx::query!(
         r#"
         update payout_batches
-        set state = 'accepted', paypal_batch_id = $4, accepted_at = $5, changed_at = $5, look_at = $6
+        set state = 'accepted', paypal_batch_id = $4, accepted_at = $5, changed_at = $5, look_at = $6, owner = null
         where merchant_id = $1 and id = $2 and fence = $3 and state = 'submitting'
         "#,
         merchant.0,
@@ -239,7 +273,7 @@ async fn doubt(tx: &mut Tx, lease: Lease, now: OffsetDateTime, again: OffsetDate
 async fn stick(
     tx: &mut Tx,
     batch: crate::id::BatchId,
-    fence: Option<i64>,
+    fence: i64,
     why: &str,
     now: OffsetDateTime,
 ) -> anyhow::Result<()> {
@@ -253,7 +287,7 @@ async fn stick(
             look_at = null,
             changed_at = $5,
             owner = null
-        where merchant_id = $1 and id = $2 and fence = coalesce($3, fence) and state = 'submitting'
+        where merchant_id = $1 and id = $2 and fence = $3 and state = 'submitting'
         "#,
         merchant.0,
         batch.0,
@@ -300,32 +334,36 @@ fn ensure_held(lease: Lease, changed: u64) -> anyhow::Result<()> {
 
 /// Ends the sending of batches whose window has closed. What was never in doubt is due again; what is stays locked.
 pub async fn expire(app: &App) -> anyhow::Result<()> {
-    for (merchant, batch, doubted) in claim::expired(app).await? {
-        let now = app.clock.now();
-        let mut tx = app.database.merchant(merchant).await?;
-        let word = if doubted {
-            let why = "PayPal gave no answer for 29 days; whether it has this batch is not known";
-            stick(&mut tx, batch, None, why, now).await?;
-            "stuck: the window for asking again has closed"
-        } else {
-            let refusal = Refusal {
-                name: "NOT_SENT".into(),
-                message: "It could not be sent for 29 days and was taken back.".into(),
-                details: Vec::new(),
-            };
-            refuse(&mut tx, batch, None, &refusal, &[], now).await?;
-            "refused: not sent for 29 days"
-        };
-        tell(&mut tx, batch, Source::Send, word, None, now).await?;
-        tx.commit().await?;
-        tracing::error!(batch.id = %batch, "batch {batch}: {word}");
+    for expired in claim::expired(app).await? {
+        let batch = expired.batch;
+        match end_unsent(app, &expired).await {
+            Ok(word) => tracing::error!(batch.id = %batch, "batch {batch}: {word}"),
+            Err(error) => {
+                tracing::error!(batch.id = %batch, "batch {batch} has expired and could not be ended: {error:#}");
+            }
+        }
     }
     Ok(())
 }
 
-/// A named point at which tests kill the process (`STIPEND_CRASH_AT`); debug builds only.
-pub(super) fn crash_point(name: &str) {
-    if cfg!(debug_assertions) && std::env::var_os("STIPEND_CRASH_AT").is_some_and(|at| at == name) {
-        std::process::abort();
-    }
+async fn end_unsent(app: &App, expired: &Expired) -> anyhow::Result<&'static str> {
+    let &Expired { merchant, batch, fence, doubted } = expired;
+    let now = app.clock.now();
+    let mut tx = app.database.merchant(merchant).await?;
+    let word = if doubted {
+        let why = "PayPal gave no answer for 29 days; whether it has this batch is not known";
+        stick(&mut tx, batch, fence, why, now).await?;
+        "stuck: the window for asking again has closed"
+    } else {
+        let refusal = Refusal {
+            name: "NOT_SENT".into(),
+            message: "It could not be sent for 29 days and was taken back.".into(),
+            details: Vec::new(),
+        };
+        refuse(&mut tx, batch, fence, Source::Send, &refusal, &[], now).await?;
+        "refused: not sent for 29 days"
+    };
+    tell(&mut tx, batch, Source::Send, word, None, now).await?;
+    tx.commit().await?;
+    Ok(word)
 }

@@ -3,7 +3,7 @@
 //! Sources: PayPal's OpenAPI file of Payouts v1 (the declared statuses, and that a 5xx may be repeated with the same
 //! `sender_batch_id`), PayPal's list of Payouts error names, and published captures of its sandbox.
 
-use super::PayPalBatchId;
+use super::{PayPalBatchId, read_json};
 use serde::Deserialize;
 
 /// One answer to "create batch", or the lack of one.
@@ -151,7 +151,7 @@ pub fn classify(exchange: &Exchange, sender_batch_id: &str) -> Answer {
         401 => Answer::NotYet(NotYet::SignInRefused),
         429 => Answer::Unknown(Unknown::TooMany(retry_after)),
         408 | 409 | 425 => Answer::Unknown(Unknown::Failed(status)),
-        400..=499 => match serde_json::from_slice::<ErrorBody>(body) {
+        400..=499 => match read_json::<ErrorBody>(body) {
             Ok(error) if !error.name.is_empty() => by_name(status, error),
             Ok(_) | Err(_) if status == 403 => Answer::NotYet(NotYet::NotPermitted("FORBIDDEN".into())),
             Ok(_) | Err(_) => Answer::Refused(Refusal {
@@ -167,7 +167,7 @@ pub fn classify(exchange: &Exchange, sender_batch_id: &str) -> Answer {
 
 fn created(status: u16, body: &[u8], sender_batch_id: &str) -> Answer {
     let strange = Answer::Unknown(Unknown::Strange(status));
-    let Ok(CreatedBody { batch_header }) = serde_json::from_slice(body) else { return strange };
+    let Ok(CreatedBody { batch_header }) = read_json(body) else { return strange };
     let echo = batch_header.sender_batch_header.and_then(|header| header.sender_batch_id);
     if batch_header.payout_batch_id.0.is_empty() || echo.is_some_and(|echo| echo != sender_batch_id) {
         return strange;

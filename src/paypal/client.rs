@@ -2,7 +2,7 @@
 
 use super::answer::{ErrorBody, Exchange, NotYet};
 use super::payouts::{BatchPage, ItemSeen, PAGE_SIZE, parse_batch, parse_item};
-use super::{Answer, Credentials, Environment, PayPalBatchId, PayPalItemId, answer};
+use super::{Answer, Credentials, Environment, PayPalBatchId, PayPalItemId, answer, read_json};
 use crate::clock::Clock;
 use bytes::Bytes;
 use reqwest::{Method, RequestBuilder};
@@ -141,20 +141,29 @@ impl Client {
 
     /// Sends a batch: these very bytes. One attempt, with one renewal of the token if PayPal answers 401 (which means
     /// that the request was not executed).
-    pub async fn create_batch(&self, credentials: &Credentials, sender_batch_id: &str, body: Bytes) -> Sent {
+    ///
+    /// `may_send` is asked each time right before the bytes leave, when the token is at hand: its error is the only one
+    /// that is returned, and then nothing was sent.
+    pub async fn create_batch<F: Future<Output = anyhow::Result<()>>>(
+        &self,
+        credentials: &Credentials,
+        sender_batch_id: &str,
+        body: Bytes,
+        may_send: impl Fn() -> F,
+    ) -> anyhow::Result<Sent> {
         for fresh in [false, true] {
             let token = match self.token(credentials, fresh).await {
                 Ok(token) => token,
                 Err((why, debug_id)) => {
                     let evidence = format!("no token: {why:?}");
-                    return Sent { answer: Answer::NotYet(why), status: None, debug_id, evidence };
+                    return Ok(Sent { answer: Answer::NotYet(why), status: None, debug_id, evidence });
                 }
             };
             let url = match self.base(credentials.environment) {
                 Ok(base) => format!("{base}/v1/payments/payouts"),
                 Err(why) => {
                     let answer = Answer::NotYet(NotYet::Unreachable(why.clone()));
-                    return Sent { answer, status: None, debug_id: None, evidence: why };
+                    return Ok(Sent { answer, status: None, debug_id: None, evidence: why });
                 }
             };
             let request = self
@@ -165,6 +174,7 @@ impl Client {
                 .header("content-type", "application/json")
                 .header("paypal-request-id", sender_batch_id)
                 .body(body.clone());
+            may_send().await?;
             let (exchange, debug_id) = exchange(request).await;
             if let Exchange::Answered { status: 401, .. } = exchange
                 && !fresh
@@ -175,7 +185,7 @@ impl Client {
                 Exchange::Answered { status, body, .. } => (Some(*status), excerpt(body)),
                 Exchange::NotSent(why) | Exchange::Lost(why) => (None, why.clone()),
             };
-            return Sent { answer: answer::classify(&exchange, sender_batch_id), status, debug_id, evidence };
+            return Ok(Sent { answer: answer::classify(&exchange, sender_batch_id), status, debug_id, evidence });
         }
         unreachable!("the second round always returns")
     }
@@ -190,7 +200,13 @@ impl Client {
         let path =
             format!("/v1/payments/payouts/{}?page={page}&page_size={PAGE_SIZE}&total_required=true", segment(&batch.0));
         let body = self.read(credentials, Method::GET, &path, None).await?;
-        parse_batch(&body).map_err(|error| ReadError::Failed(format!("PayPal's answer is not a batch: {error}")))
+        let page = parse_batch(&body)
+            .map_err(|error| ReadError::Failed(format!("PayPal's answer is not a batch: {error}")))?;
+        // Another batch's "DENIED", from a cache in between, must not free this one's commissions.
+        if page.id != *batch {
+            return Err(ReadError::Failed(format!("PayPal answered with batch {} instead", page.id)));
+        }
+        Ok(page)
     }
 
     /// One item.
@@ -319,7 +335,7 @@ fn key(credentials: &Credentials) -> TokenKey {
 
 /// PayPal's error name, or OAuth's.
 fn error_name(body: &[u8]) -> String {
-    let error: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
+    let error: ErrorBody = read_json(body).unwrap_or_default();
     if error.name.is_empty() { error.error } else { error.name }
 }
 

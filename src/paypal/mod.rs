@@ -101,3 +101,20 @@ impl std::fmt::Display for PayPalItemId {
         f.write_str(&self.0)
     }
 }
+
+/// Reads an answer. NUL characters are dropped from its texts: JSON can carry them and Postgres keeps none, so a single
+/// one would make the whole answer impossible to write down.
+fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+    let mut value = serde_json::from_slice(body)?;
+    drop_nul(&mut value);
+    serde_json::from_value(value)
+}
+
+fn drop_nul(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => text.retain(|c| c != '\0'),
+        serde_json::Value::Array(list) => list.iter_mut().for_each(drop_nul),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(drop_nul),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+    }
+}

@@ -1,6 +1,6 @@
 //! The bodies of Payouts v1: what we send, and what we read back with every field optional and every enum open.
 
-use super::{PayPalBatchId, PayPalItemId};
+use super::{PayPalBatchId, PayPalItemId, read_json};
 use crate::money::Money;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -191,6 +191,8 @@ impl TransactionStatus {
 /// One page of "show batch".
 #[derive(Debug, Clone)]
 pub struct BatchPage {
+    /// Which batch it is.
+    pub id: PayPalBatchId,
     /// Where the batch stands.
     pub status: BatchStatus,
     /// The id we gave it, as PayPal echoes it.
@@ -226,8 +228,9 @@ pub struct ItemSeen {
 
 /// Parses "show batch". Fails on anything that is not such an answer: then nothing was observed.
 pub fn parse_batch(body: &[u8]) -> serde_json::Result<BatchPage> {
-    let page: wire::Batch = serde_json::from_slice(body)?;
+    let page: wire::Batch = read_json(body)?;
     Ok(BatchPage {
+        id: page.batch_header.payout_batch_id,
         status: BatchStatus::parse(&page.batch_header.batch_status),
         sender_batch_id: page
             .batch_header
@@ -242,7 +245,7 @@ pub fn parse_batch(body: &[u8]) -> serde_json::Result<BatchPage> {
 
 /// Parses "show item" and the answer of "cancel".
 pub fn parse_item(body: &[u8]) -> serde_json::Result<Option<ItemSeen>> {
-    Ok(item(serde_json::from_slice(body)?))
+    Ok(item(read_json(body)?))
 }
 
 fn item(item: wire::Item) -> Option<ItemSeen> {
@@ -279,7 +282,7 @@ mod wire {
 
     #[derive(Deserialize)]
     pub struct Header {
-        #[expect(dead_code, reason = "an answer without it is not a batch")]
+        /// An answer without it is not a batch.
         pub payout_batch_id: PayPalBatchId,
         #[serde(default)]
         pub batch_status: String,

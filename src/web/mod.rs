@@ -5,6 +5,7 @@
 mod affiliates;
 pub mod assets;
 mod batches;
+mod commissions;
 mod connection;
 mod due;
 mod error;
@@ -12,7 +13,9 @@ pub mod export;
 mod extract;
 mod guard;
 pub mod health;
+mod imports;
 mod page;
+pub mod pages;
 mod review;
 mod routes;
 mod session;
@@ -47,6 +50,8 @@ pub fn pages() -> Routes {
         .with(sign_in::routes)
         .with(setup::routes)
         .with(affiliates::routes)
+        .with(commissions::routes)
+        .with(imports::routes)
         .with(connection::routes)
         .with(due::routes)
         .with(review::routes)

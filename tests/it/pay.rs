@@ -161,29 +161,7 @@ async fn a_refused_address_is_named_and_the_rest_can_be_paid() {
 #[tokio::test]
 async fn fifteen_thousand_items_are_one_batch_and_one_more_is_two() {
     let world = World::connected().await;
-    let mut tx = world.tx().await;
-    sqlx::query(
-        "with a as (
-            insert into affiliates (merchant_id, id, email, created_at, updated_at)
-            select $1, gen_random_uuid(), 'p' || n || '@example.com', $2, $2 from generate_series(1, 15001) n
-            returning merchant_id, id
-        ) select 1",
-    )
-    .bind(world.merchant)
-    .bind(world.app.clock.now())
-    .execute(&mut *tx)
-    .await
-    .unwrap();
-    sqlx::query(
-        "with c as (
-            insert into commissions (merchant_id, id, affiliate_id, amount, currency, due_on, reference, created_at)
-            select merchant_id, gen_random_uuid(), id, 1.25, 'USD', $2, id::text, $3 from affiliates where merchant_id = $1
-            returning merchant_id, id, affiliate_id, currency, due_on, amount
-        ) insert into owed (merchant_id, commission_id, affiliate_id, currency, due_on, amount) select * from c",
-    )
-    .bind(world.merchant).bind(world.today()).bind(world.app.clock.now()).execute(&mut *tx).await.unwrap();
-    tx.commit().await.unwrap();
-    world.app.database.analyze().await.unwrap();
+    world.owe_many(15_001).await;
     let batches = world.pay_all().await;
     assert_eq!(batches.len(), 2);
     for _ in 0..5 {

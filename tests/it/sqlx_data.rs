@@ -41,7 +41,7 @@ fn no_description_outlives_its_query() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "sql") {
                 sources += &fs::read_to_string(path).unwrap();
             }
         }

@@ -40,8 +40,8 @@ async fn every_table_of_merchants_is_walled_off() {
                 (select count(*) from pg_policy p where p.polrelid = c.oid) as policies,
                 (select count(*) from pg_policy p
                     where p.polrelid = c.oid and 'stipend_merchant'::regrole = any(p.polroles)
-                    and pg_get_expr(p.polqual, p.polrelid) = format('(%s = current_merchant())', $2)
-                    and pg_get_expr(p.polwithcheck, p.polrelid) = format('(%s = current_merchant())', $2)) as own,
+                    and pg_get_expr(p.polqual, p.polrelid) = format('(%s = ( SELECT current_merchant() AS current_merchant))', $2)
+                    and pg_get_expr(p.polwithcheck, p.polrelid) = format('(%s = ( SELECT current_merchant() AS current_merchant))', $2)) as own,
                 (select count(*) from pg_policy p where p.polrelid = c.oid and p.polroles = '{0}') as public
             from pg_class c where c.oid = $1::text::regclass",
         )

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use stipend::admin::{self, Added, NewMerchant, NewPerson};
 use stipend::app::App;
 use stipend::clock::Clock;
+use stipend::database::Database;
 use stipend::id::{InstanceId, MerchantId, PersonId};
 use stipend::paypal::Client;
 use stipend::role::Role;
@@ -23,8 +24,28 @@ pub struct Site {
     pub app: App,
     /// As in "http://127.0.0.1:41234".
     pub address: String,
+    /// How another process connects to the database.
+    pub database_url: String,
     serving: JoinHandle<()>,
-    _database: TestDatabase,
+    _database: Option<TestDatabase>,
+}
+
+/// The key that seals a site's secrets.
+pub const MASTER_KEY: [u8; 32] = [7; 32];
+
+/// An instance of the application, beside others on its database.
+pub fn app_on(database: Database, simulator: Option<String>, clock: Clock) -> App {
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    App {
+        database,
+        vault: Vault::new(&MASTER_KEY),
+        paypal: Client::new(http, simulator, clock.clone()),
+        clock,
+        public_url: None,
+        demo: None,
+        instance: InstanceId::new(),
+        wake: Arc::default(),
+    }
 }
 
 impl Site {
@@ -35,25 +56,19 @@ impl Site {
 
     /// A site with nobody in it, set up in some other way.
     pub async fn with(change: impl FnOnce(&mut App)) -> Self {
-        let database = database().await;
-        let clock = Clock::system();
-        let http = reqwest::Client::builder().build().unwrap();
-        let mut app = App {
-            database: database.database.clone(),
-            vault: Vault::new(&[7; 32]),
-            paypal: Client::new(http, None, clock.clone()),
-            clock,
-            public_url: None,
-            demo: None,
-            instance: InstanceId::new(),
-            wake: Arc::default(),
-        };
+        let test = database().await;
+        let mut app = app_on(test.database.clone(), None, Clock::system());
         change(&mut app);
+        Self::of(app, test.url.clone(), Some(test)).await
+    }
+
+    /// A site over an instance and a database that is somebody else's to keep.
+    pub async fn of(app: App, database_url: String, keep: Option<TestDatabase>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let router = stipend::web::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { app, address, serving, _database: database }
+        Self { app, address, database_url, serving, _database: keep }
     }
 
     /// A site with one merchant, "Acme", and one person for each role: viewer@example.com and so on.

@@ -1,7 +1,8 @@
 //! A merchant, a database, a simulated PayPal and one clock for all of them. Tests act through the application's verbs
 //! and end by asking the simulator's bank; [`World::check`] compares what we believe with what it knows.
 
-use super::site::Site;
+use super::postgres::{TestDatabase, database};
+use super::site::{Site, app_on};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -10,14 +11,15 @@ use stipend::app::App;
 use stipend::audit::Actor;
 use stipend::clock::Clock;
 use stipend::connection::{self, Outcome};
-use stipend::database::Tx;
+use stipend::database::{Database, Tx};
 use stipend::id::{AffiliateId, BatchId, CommissionId, MerchantId, PersonId};
 use stipend::payout::draft::{Ask, DraftError, How, draft};
 use stipend::payout::selection::{self, Ticked};
 use stipend::payout::{reconcile, submit};
-use stipend::paypal::{Client, Credentials, Environment};
+use stipend::paypal::{Credentials, Environment};
 use stipend::role::Role;
 use stipend::simulator::{Account, Settings, Simulator};
+use stipend::verify::verify;
 use time::{Date, Duration};
 
 /// See the module.
@@ -40,6 +42,12 @@ impl World {
 
     /// A merchant without a connection.
     pub async fn new() -> World {
+        let test = database().await;
+        World::on(test.database.clone(), test.url.clone(), Some(test)).await
+    }
+
+    /// The same on a database that is somebody else's to keep.
+    pub async fn on(database: Database, url: String, keep: Option<TestDatabase>) -> World {
         let clock = Clock::system();
         let accounts = vec![
             Account::new("demo-client", "demo-secret"),
@@ -50,12 +58,8 @@ impl World {
         let settings =
             Settings { accounts, settle_after: StdDuration::from_secs(3), journal: None, clock: clock.clone() };
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), settings).await.unwrap();
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let site = Site::with(|app| {
-            app.paypal = Client::new(http, Some(simulator.url()), clock.clone());
-            app.clock = clock.clone();
-        })
-        .await;
+        let app = app_on(database, Some(simulator.url()), clock);
+        let site = Site::of(app, url, keep).await;
         let merchant = site.merchant("Acme").await;
         let person = site.person("ann@example.com", "Acme", Role::Admin).await;
         World { app: site.app.clone(), site, simulator, merchant, person, affiliates: HashMap::new() }
@@ -81,6 +85,11 @@ impl World {
             secret: secret.to_owned().into(),
         };
         connection::save(&self.app, self.merchant, &self.actor(), &details).await.unwrap().unwrap()
+    }
+
+    /// A second instance of the application: the same database and clock, its own leases and tokens.
+    pub fn another_instance(&self) -> App {
+        app_on(self.app.database.clone(), Some(self.simulator.url()), self.app.clock.clone())
     }
 
     /// Owes the affiliate of this address some amounts, due today.
@@ -130,6 +139,37 @@ impl World {
         ids
     }
 
+    /// Owes 1.25 each to many affiliates.
+    pub async fn owe_many(&self, affiliates: i32) {
+        let mut tx = self.tx().await;
+        sqlx::query(
+            "insert into affiliates (merchant_id, id, email, created_at, updated_at)
+            select $1, gen_random_uuid(), 'p' || n || '@example.com', $2, $2 from generate_series(1, $3) n",
+        )
+        .bind(self.merchant)
+        .bind(self.app.clock.now())
+        .bind(affiliates)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        sqlx::query(
+            "with c as (
+                insert into commissions (merchant_id, id, affiliate_id, amount, currency, due_on, reference, created_at)
+                select merchant_id, gen_random_uuid(), id, 1.25, 'USD', $2, id::text, $3
+                from affiliates where merchant_id = $1 and email like 'p%@example.com'
+                returning merchant_id, id, affiliate_id, currency, due_on, amount
+            ) insert into owed (merchant_id, commission_id, affiliate_id, currency, due_on, amount) select * from c",
+        )
+        .bind(self.merchant)
+        .bind(self.today())
+        .bind(self.app.clock.now())
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        self.app.database.analyze().await.unwrap();
+    }
+
     /// Selects everything that is due and payable, reviews it and pays it through PayPal.
     pub async fn pay_all(&self) -> Vec<BatchId> {
         self.try_pay(&everything(), How::PayPal).await.unwrap()
@@ -143,13 +183,17 @@ impl World {
 
     /// What a person who ticks these rows and opens the review could ask.
     pub async fn review(&self, ticked: &Ticked, how: How) -> Ask {
+        self.try_review(ticked, how).await.expect("something is due")
+    }
+
+    /// The same, where nothing may be due.
+    pub async fn try_review(&self, ticked: &Ticked, how: How) -> Option<Ask> {
         let mut tx = self.tx().await;
         let actor = self.actor();
-        let request =
-            selection::select(&mut tx, &actor, self.today(), ticked).await.unwrap().expect("something is due");
+        let request = selection::select(&mut tx, &actor, self.today(), ticked).await.unwrap()?;
         let seen = selection::load(&mut tx, request).await.unwrap().unwrap().seen();
         tx.commit().await.unwrap();
-        Ask { request, actor, how, subject: "You have a payout".into(), message: String::new(), seen }
+        Some(Ask { request, actor, how, subject: "You have a payout".into(), message: String::new(), seen })
     }
 
     /// Lets the worker's steps run until nothing is due at this moment.
@@ -206,6 +250,12 @@ impl World {
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
+    /// Forgets what was to go wrong.
+    pub async fn no_more_faults(&self) {
+        let door = format!("{}/_simulator/faults", self.simulator.url());
+        assert!(reqwest_client().delete(door).send().await.unwrap().status().is_success());
+    }
+
     pub async fn bank(&self) -> Value {
         self.door("bank").await
     }
@@ -240,8 +290,10 @@ impl World {
     }
 
     /// Nobody was paid twice, and we believe what the bank knows: each of our items has moved its exact amount once if
-    /// we hold it for paid or open, and nothing if its commissions are due again.
+    /// we hold it for paid or open, and nothing if its commissions are due again. The database's own invariants hold.
     pub async fn check(&self) {
+        let report = verify(&self.app.database, None).await.unwrap();
+        assert!(report.broken().is_empty(), "{report}");
         let bank = self.bank().await;
         let mut moved: HashMap<String, (u64, Decimal)> = HashMap::new();
         for batch in bank["batches"].as_array().unwrap() {
@@ -273,6 +325,26 @@ impl World {
             }
         }
         assert!(moved.is_empty(), "the bank knows payments that we do not: {moved:?}");
+        self.check_commissions(&bank, tx).await;
+    }
+
+    /// Each commission has moved its money once or never, in whichever payments it was.
+    async fn check_commissions(&self, bank: &Value, mut tx: Tx) {
+        let items = bank["batches"].as_array().unwrap().iter().flat_map(|batch| batch["items"].as_array().unwrap());
+        let paid = items.filter(|item| item["payments"] == 1);
+        let paid: Vec<String> = paid.map(|item| item["sender_item_id"].as_str().unwrap().to_owned()).collect();
+        let twice: Vec<CommissionId> = sqlx::query_scalar(
+            "select l.commission_id
+            from allocations l join payout_items i on i.merchant_id = l.merchant_id and i.id = l.item_id
+            where l.merchant_id = $1 and (i.sender_item_id = any($2) or i.state = 'paid' and i.transaction_id is null)
+            group by l.commission_id having count(*) > 1",
+        )
+        .bind(self.merchant)
+        .bind(paid)
+        .fetch_all(&mut *tx)
+        .await
+        .unwrap();
+        assert!(twice.is_empty(), "these commissions were paid twice: {twice:?}");
     }
 }
 

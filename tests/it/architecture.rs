@@ -1,0 +1,180 @@
+//! Who may know whom. What the compiler cannot say of a single crate is said here, as a table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module, and the modules of ours that it may import. What is not here may not be imported: above all nothing
+/// knows the pages, the worker or the program around them, `paypal` knows no commission, and `simulator` never reads
+/// `paypal`, so that the two stay independent readings of PayPal's documents.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("id", &[]),
+    ("money", &[]),
+    ("clock", &[]),
+    ("role", &[]),
+    ("password", &[]),
+    ("vault", &[]),
+    ("master_key", &[]),
+    ("newcomer", &["password"]),
+    ("database", &["id"]),
+    ("audit", &["database", "id"]),
+    ("paypal", &["clock", "money"]),
+    ("simulator", &["clock"]),
+    ("rehearsal", &["clock"]),
+    ("app", &["clock", "database", "id", "paypal", "vault"]),
+    ("admin", &["clock", "database", "id", "master_key", "newcomer", "password", "role", "vault"]),
+    ("verify", &["database", "money"]),
+    ("affiliate", &["audit", "database", "id", "money"]),
+    ("connection", &["app", "audit", "database", "id", "paypal", "vault"]),
+    ("payout", &["app", "audit", "connection", "database", "id", "money", "paypal"]),
+    ("commission", &["audit", "database", "id", "money", "payout"]),
+    ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money"]),
+    ("worker", &["app", "import", "payout"]),
+    ("telemetry", &["app"]),
+    ("config", &["role", "simulator"]),
+    (
+        "web",
+        &[
+            "admin",
+            "affiliate",
+            "app",
+            "audit",
+            "clock",
+            "commission",
+            "connection",
+            "database",
+            "id",
+            "import",
+            "money",
+            "password",
+            "payout",
+            "paypal",
+            "role",
+            "telemetry",
+        ],
+    ),
+    (
+        "serve",
+        &["admin", "app", "clock", "config", "database", "id", "paypal", "rehearsal", "telemetry", "web", "worker"],
+    ),
+];
+
+/// The program's two ends, which put everything together.
+const TOPS: &[&str] = &["main", "lib", "demo"];
+
+/// These decide and do nothing else: no database, no waiting.
+const PURE: &[&str] = &["money.rs", "payout/batch.rs", "payout/item.rs", "paypal/answer.rs", "paypal/payouts.rs"];
+
+/// Every source file, by its path below src.
+fn sources() -> BTreeMap<String, String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![src.clone()];
+    let mut sources = BTreeMap::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&src).unwrap().display().to_string();
+                sources.insert(name, fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    assert!(sources.len() > 60, "the sources were not found");
+    sources
+}
+
+fn module(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// The modules of ours that a file names.
+fn imports(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for after in text.split("crate::").skip(1) {
+        let word = |text: &str| text.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>();
+        match after.strip_prefix('{') {
+            Some(list) => found.extend(list.split('}').next().unwrap().split(',').map(|part| word(part.trim()))),
+            None => found.extend([word(after)]),
+        }
+    }
+    found.remove("");
+    found
+}
+
+/// The files whose code contains this.
+fn with(sources: &BTreeMap<String, String>, what: &str) -> BTreeSet<String> {
+    let found = sources
+        .iter()
+        .filter(|(_, text)| text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(what)));
+    found.map(|(file, _)| file.clone()).collect()
+}
+
+fn files(list: &[&str]) -> BTreeSet<String> {
+    list.iter().map(|file| (*file).to_owned()).collect()
+}
+
+#[test]
+fn each_module_knows_only_whom_it_may() {
+    for (file, text) in sources().iter().filter(|(file, _)| !TOPS.contains(&module(file))) {
+        let this = module(file);
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(module, _)| *module == this) else {
+            panic!("{file}: say in the table whom {this} may import");
+        };
+        for import in imports(text) {
+            assert!(import == this || allowed.contains(&import.as_str()), "{file} must not know {import}");
+        }
+    }
+}
+
+#[test]
+fn only_the_sending_moves_money() {
+    let sources = sources();
+    assert_eq!(with(&sources, ".create_batch("), files(&["payout/submit.rs"]));
+    assert_eq!(with(&sources, "/v1/payments/payouts\""), files(&["paypal/client.rs"]));
+    assert_eq!(with(&sources, "ClaimedBatch {"), files(&["payout/claim.rs"]), "a claim is made by claiming alone");
+}
+
+#[test]
+fn whoever_sees_all_merchants_is_on_the_list() {
+    let sources = sources();
+    let list = sources["database/mod.rs"].lines().take_while(|line| line.starts_with("//!")).collect::<String>();
+    let listed: BTreeSet<String> = list.split('`').filter(|word| word.ends_with(".rs")).map(str::to_owned).collect();
+    assert!(!listed.is_empty());
+    assert_eq!(with(&sources, ".installation()"), listed, "the list is in src/database/mod.rs");
+}
+
+#[test]
+fn money_is_never_a_float() {
+    for float in ["f32", "f64"] {
+        assert_eq!(with(&sources(), float), files(&[]));
+    }
+}
+
+#[test]
+fn what_decides_does_nothing_else() {
+    let sources = sources();
+    for file in PURE {
+        for word in ["async fn", "query", ".await", "crate::database", "axum"] {
+            assert!(!with(&sources, word).contains(*file), "{file} contains {word}");
+        }
+    }
+}
+
+#[test]
+fn every_place_to_crash_at_is_named_once_and_crashed_at() {
+    let sources = sources();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/crash/steps.rs");
+    let tests = fs::read_to_string(tests).unwrap();
+    let mut places = BTreeSet::new();
+    for text in sources.values() {
+        for after in text.split("crash_point(\"").skip(1) {
+            let place = after.split('"').next().unwrap();
+            assert!(places.insert(place), "{place} is named twice");
+            assert!(tests.contains(&format!("\"{place}\"")), "nothing crashes at {place}");
+        }
+    }
+    assert!(places.len() >= 10, "{places:?}");
+    assert_eq!(with(&sources, "process::abort"), files(&["payout/crash.rs"]));
+}
