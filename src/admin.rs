@@ -130,10 +130,12 @@ pub async fn find_merchant(database: &Database, name: &str) -> sqlx::Result<Opti
     merchant_named(&mut tx, name).await
 }
 
-/// Everybody who can sign in, by e-mail.
-pub async fn emails(database: &Database) -> sqlx::Result<Vec<String>> {
+/// The names of all merchants, and the e-mails of everybody who can sign in.
+pub async fn everybody(database: &Database) -> sqlx::Result<(Vec<String>, Vec<String>)> {
     let mut tx = database.installation().await?;
-    sqlx::query_scalar!("select email from people order by lower(email)").fetch_all(&mut *tx).await
+    let merchants = sqlx::query_scalar!("select name from merchants order by id").fetch_all(&mut *tx).await?;
+    let people = sqlx::query_scalar!("select email from people order by id").fetch_all(&mut *tx).await?;
+    Ok((merchants, people))
 }
 
 /// Adds a person to the merchant of this name. Somebody who is known already keeps their password.

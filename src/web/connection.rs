@@ -255,17 +255,21 @@ fn refusal_words(why: &Refused) -> (&'static str, String) {
         Refused::InUse(batches) => (
             "client_id",
             format!(
-                "Another Client ID is another connection, and {} still need the one in force. Wait until they are finished, or enter a new Secret for the same Client ID.",
-                numbers(batches)
+                "Another Client ID is another connection, and {} not finished: PayPal can be asked about it only through the one in force. Wait, or enter a new Secret for the same Client ID.",
+                unfinished(batches)
             ),
         ),
     }
 }
 
-fn numbers(batches: &[Blocking]) -> String {
+/// "batch 4 is", "batches 4, 5 are": to be followed by "not finished".
+fn unfinished(batches: &[Blocking]) -> String {
     let numbers: Vec<_> = batches.iter().take(5).map(|batch| batch.number.to_string()).collect();
-    let more = if batches.len() > 5 { " and others" } else { "" };
-    format!("batches {}{more}", numbers.join(", "))
+    match (numbers.as_slice(), batches.len() > numbers.len()) {
+        ([one], _) => format!("batch {one} is"),
+        (_, false) => format!("batches {} are", numbers.join(", ")),
+        (_, true) => format!("batches {} and others are", numbers.join(", ")),
+    }
 }
 
 async fn check_again(State(app): State<App>, signed: Signed) -> Result<Response> {
@@ -300,8 +304,8 @@ async fn disconnect(State(app): State<App>, signed: Signed) -> Result<Response> 
     match connection::disconnect(&app, signed.merchant, &signed.actor(&app)).await? {
         Ok(()) => Ok(see(PAGE).saying("PayPal is disconnected, and its Secret is destroyed here.").into_response()),
         Err(Refused::InUse(batches)) => Err(Error::Conflict(format!(
-            "PayPal stays connected: {} are not finished, and can only be followed through this connection.",
-            numbers(&batches)
+            "PayPal stays connected: {} not finished, and can only be followed through this connection.",
+            unfinished(&batches)
         ))),
         Err(Refused::NotOffered | Refused::EnvironmentFixed(_)) => {
             unreachable!("disconnecting asks for no environment")

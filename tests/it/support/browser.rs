@@ -107,7 +107,7 @@ impl Browser {
 
     /// Clicks the button or link with these words.
     pub async fn press(&self, words: &str) {
-        let path = format!("//main//*[(self::button or self::a) and normalize-space()='{words}']");
+        let path = format!("//main//*[(self::button or self::a or self::summary) and normalize-space()='{words}']");
         self.driver.find(By::XPath(path)).await.unwrap().click().await.unwrap();
     }
 
@@ -124,9 +124,25 @@ impl Browser {
         panic!("the page never said {words:?}: {said}");
     }
 
-    /// What a person reads on the page.
+    /// Waits until the page no longer says so.
+    pub async fn wait_until_gone(&self, words: &str) {
+        for _ in 0..600 {
+            let said = self.words().await;
+            if !said.is_empty() && !said.contains(words) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the page still says {words:?}");
+    }
+
+    /// What a person reads on the page; nothing while another page takes its place.
     pub async fn words(&self) -> String {
-        self.driver.find(By::Tag("body")).await.unwrap().text().await.unwrap()
+        let body = self.driver.find(By::Tag("body")).await;
+        match body {
+            Ok(body) => body.text().await.unwrap_or_default(),
+            Err(_) => String::new(),
+        }
     }
 
     async fn tell(&self, command: &str, how: serde_json::Value) -> serde_json::Value {
@@ -134,19 +150,26 @@ impl Browser {
     }
 }
 
-/// chromedriver in a process group of its own, on a port that it chooses and tells.
+/// chromedriver in a process group of its own, on a port that it chooses and tells. It chooses one address family's
+/// port and may find it taken in the other, so it may have to choose again.
 fn start_driver() -> (Child, u16) {
     let driver = on_path("chromedriver").expect("these tests need a browser's driver: apt-get install chromium-driver");
-    let mut command = Command::new(driver);
-    command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
-    let mut process = command.spawn().unwrap();
-    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let told = lines.find_map(|line| {
-        line.unwrap().rsplit_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
-    });
-    // Whatever it says later is read and dropped, so that it never waits for a reader.
-    std::thread::spawn(move || lines.for_each(drop));
-    (process, told.expect("chromedriver tells its port"))
+    for _ in 0..10 {
+        let mut command = Command::new(&driver);
+        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let told = lines.find_map(|line| {
+            line.unwrap().rsplit_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
+        });
+        if let Some(port) = told {
+            // Whatever it says later is read and dropped, so that it never waits for a reader.
+            std::thread::spawn(move || lines.for_each(drop));
+            return (process, port);
+        }
+        process.wait().unwrap();
+    }
+    panic!("chromedriver never told its port");
 }
 
 fn on_path(program: &str) -> Option<PathBuf> {

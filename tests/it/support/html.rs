@@ -43,7 +43,8 @@ fn fields(form: &str) -> Vec<(String, String)> {
         match kind {
             "input" => {
                 let box_like = matches!(attributes.get("type").map(String::as_str), Some("checkbox" | "radio"));
-                if let Some(name) = name.filter(|_| !box_like || attributes.contains_key("checked")) {
+                let sent = !attributes.contains_key("disabled") && (!box_like || attributes.contains_key("checked"));
+                if let Some(name) = name.filter(|_| sent) {
                     fields.push((name, value));
                 }
             }
