@@ -1,4 +1,5 @@
 //! One binary of integration tests: through the door, and then the simulator's bank is asked.
+#![expect(clippy::too_many_lines, reason = "a list of cases is read as one")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod administration;
