@@ -1,10 +1,6 @@
 //! What the program is told, by flags and by the environment: read once, and refused with every problem at once.
 
-use crate::app::Hints;
-use crate::demo;
-use crate::role::Role;
-use crate::simulator;
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -13,89 +9,6 @@ use tracing_subscriber::EnvFilter;
 
 pub(crate) const BIND_DEFAULT: &str = "127.0.0.1:3000";
 const LOG_DEFAULT: &str = "info,sqlx=warn,hyper=warn,tower_sessions=warn";
-
-/// Affiliate payouts through PayPal: each commission is paid once, or you are told why it is not.
-#[derive(Debug, Parser)]
-#[command(name = "stipend", version, disable_help_subcommand = true)]
-pub struct CommandLine {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// The program's verbs.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Run the application
-    Serve {
-        /// Where its data is.
-        #[command(flatten)]
-        data: DataFlags,
-        /// How it is reached.
-        #[command(flatten)]
-        serve: ServeFlags,
-    },
-    /// Try it: the application with a simulated PayPal and example data, on this machine alone
-    Demo(demo::Args),
-    /// Bring the database's schema up to this version, and stop
-    Migrate {
-        /// Where its data is.
-        #[command(flatten)]
-        data: DataFlags,
-    },
-    /// Check on the database, while the application may run, that everything is as it must be; status 1 if it is not
-    Verify {
-        /// Only this merchant
-        #[arg(long, value_name = "NAME")]
-        merchant: Option<String>,
-        /// Where its data is.
-        #[command(flatten)]
-        data: DataFlags,
-    },
-    /// Run the simulated PayPal alone, to develop and test against
-    PaypalSimulator(simulator::Args),
-    /// Add merchants
-    #[command(subcommand)]
-    Merchant(MerchantCommand),
-    /// Add people who sign in
-    #[command(subcommand)]
-    User(UserCommand),
-}
-
-/// What can be done with merchants.
-#[derive(Debug, Subcommand)]
-pub enum MerchantCommand {
-    /// Add a merchant
-    Add {
-        /// The merchant's name
-        name: String,
-        /// Whose days decide what is due, as in Europe/Berlin
-        #[arg(long, value_name = "ZONE")]
-        time_zone: String,
-        /// Where the data is.
-        #[command(flatten)]
-        data: DataFlags,
-    },
-}
-
-/// What can be done with people.
-#[derive(Debug, Subcommand)]
-pub enum UserCommand {
-    /// Add a person to a merchant, or change their role; a new person's password is read from standard input
-    Add {
-        /// With which they sign in
-        email: String,
-        /// The merchant's name
-        #[arg(long, value_name = "NAME")]
-        merchant: String,
-        /// What they may do; each role may do what those before it may
-        #[arg(long)]
-        role: Role,
-        /// Where the data is.
-        #[command(flatten)]
-        data: DataFlags,
-    },
-}
 
 /// Where the data is, and how much is told about it.
 #[derive(Debug, Args)]
@@ -160,8 +73,6 @@ pub struct Serve {
     pub simulator_url: Option<String>,
     /// The simulated PayPal's DropZone.
     pub simulator_dropzone: Option<String>,
-    /// What the pages of a demo show.
-    pub demo: Option<Hints>,
 }
 
 /// Everything that is wrong, in plain words.
@@ -235,7 +146,6 @@ impl ServeFlags {
             public_url: public_url?,
             simulator_url: simulator_url?,
             simulator_dropzone: simulator_dropzone?,
-            demo: None,
         })
     }
 }

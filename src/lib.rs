@@ -7,6 +7,7 @@ pub mod affiliate;
 pub mod app;
 pub mod audit;
 pub mod clock;
+pub mod command_line;
 pub mod commission;
 pub mod config;
 pub mod connection;

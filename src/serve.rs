@@ -1,7 +1,7 @@
 //! The running application: brought up in order, stopped in the reverse order, nothing left half done.
 
 use crate::admin;
-use crate::app::App;
+use crate::app::{App, Hints};
 use crate::clock::Clock;
 use crate::config::{Data, Serve};
 use crate::database::Database;
@@ -34,13 +34,9 @@ pub async fn run(data: Data, serve: Serve) -> anyhow::Result<()> {
     let shutdown = until_signalled()?;
     telemetry::start_metrics()?;
     // An address in use is told before anything is started.
-    let listener = listen(serve.bind).await?;
-    let metrics = match serve.metrics_bind {
-        Some(address) => Some(listen(address).await?),
-        None => None,
-    };
+    let listeners = Listeners::open(&serve).await?;
     let (database, local) = open_database(&data).await?;
-    let served = serve_on(listener, metrics, &data, &serve, database, shutdown).await;
+    let served = serve_on(listeners, &data, &serve, database, shutdown).await;
     if let Some(local) = local {
         local.stop().await;
     }
@@ -58,15 +54,34 @@ pub async fn open_database(data: &Data) -> anyhow::Result<(Database, Option<Loca
 
 /// Serves this database on these addresses until told to stop.
 pub async fn serve_on(
-    listener: TcpListener,
-    metrics: Option<TcpListener>,
+    listeners: Listeners,
     data: &Data,
     serve: &Serve,
     database: Database,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    Running::start(listener, metrics, data, serve, database, shutdown).await?.until_stopped().await;
+    Running::start(listeners, data, serve, None, database, shutdown).await?.until_stopped().await;
     Ok(())
+}
+
+/// The addresses it answers on.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Where the pages are.
+    pub pages: TcpListener,
+    /// Where `/metrics` is, if not beside the pages.
+    pub metrics: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn open(serve: &Serve) -> anyhow::Result<Self> {
+        let pages = listen(serve.bind).await?;
+        let metrics = match serve.metrics_bind {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        Ok(Self { pages, metrics })
+    }
 }
 
 /// An application that answers.
@@ -82,10 +97,10 @@ pub struct Running {
 impl Running {
     /// Starts everything that runs while it answers.
     pub async fn start(
-        listener: TcpListener,
-        metrics: Option<TcpListener>,
+        listeners: Listeners,
         data: &Data,
         serve: &Serve,
+        demo: Option<Hints>,
         database: Database,
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
@@ -100,11 +115,11 @@ impl Running {
             vault,
             paypal,
             public_url: serve.public_url.clone(),
-            demo: serve.demo,
+            demo,
             instance: InstanceId::new(),
             wake: Arc::new(Notify::new()),
         };
-        let bound = listener.local_addr()?;
+        let bound = listeners.pages.local_addr()?;
         let address = app.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
         let tasks = TaskTracker::new();
         if let Some(simulator) = serve.simulator_url.clone() {
@@ -112,7 +127,7 @@ impl Running {
             rehearsal.join(&shutdown).await;
             tasks.spawn(rehearsal.follow(shutdown.clone()));
         }
-        let router = match metrics {
+        let router = match listeners.metrics {
             Some(metrics) => {
                 tasks.spawn(answer(metrics, health::metrics(app.clone()), shutdown.clone()));
                 router(&app)
@@ -120,7 +135,7 @@ impl Running {
             None => router(&app).merge(health::metrics(app.clone())),
         };
         let watched = router.layer(axum::middleware::from_fn_with_state(app.clone(), telemetry::watch));
-        tasks.spawn(answer(listener, watched, shutdown.clone()));
+        tasks.spawn(answer(listeners.pages, watched, shutdown.clone()));
         tasks.spawn(worker::run(app.clone(), shutdown.clone()));
         tracing::info!(listening = %bound, "Stipend {} is ready at {address}", env!("CARGO_PKG_VERSION"));
         if let Some(code) = admin::setup_code(&app.database).await? {

@@ -13,7 +13,7 @@ use crate::config::{self, Data, Problems, Serve};
 use crate::database::Database;
 use crate::database::local::{LocalPostgres, Purpose};
 use crate::rehearsal::Rehearsal;
-use crate::serve::{self, Running};
+use crate::serve::{self, Listeners, Running};
 use crate::simulator::{Account, Settings, Simulator};
 use crate::telemetry;
 use anyhow::Context;
@@ -133,9 +133,9 @@ async fn serve_demo(
         public_url: None,
         simulator_url: Some(simulator_url.clone()),
         simulator_dropzone: None,
-        demo: Some(HINTS),
     };
-    let running = Running::start(listener, None, &data, &serve, database.clone(), shutdown.clone()).await?;
+    let listeners = Listeners { pages: listener, metrics: None };
+    let running = Running::start(listeners, &data, &serve, Some(HINTS), database.clone(), shutdown.clone()).await?;
     say(&welcome(&running.address, &simulator_url));
     running.until_stopped().await;
     if let Some(simulator) = simulator {

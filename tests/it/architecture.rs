@@ -31,7 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money"]),
     ("worker", &["app", "import", "payout"]),
     ("telemetry", &["app"]),
-    ("config", &["role", "simulator"]),
+    ("config", &[]),
     (
         "web",
         &[
@@ -60,7 +60,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// The program's two ends, which put everything together.
-const TOPS: &[&str] = &["main", "lib", "demo"];
+const TOPS: &[&str] = &["main", "lib", "command_line", "demo"];
 
 /// These decide and do nothing else: no database, no waiting.
 const PURE: &[&str] = &["money.rs", "payout/batch.rs", "payout/item.rs", "paypal/answer.rs", "paypal/payouts.rs"];
