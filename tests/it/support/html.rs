@@ -84,6 +84,7 @@ fn attributes(tag: &str) -> BTreeMap<String, String> {
 
 /// The words of a page without its tags, with single spaces.
 pub fn text(page: &str) -> String {
+    let page = page.replace("<wbr>", ""); // a place to break a line, within a word
     let words: String = page.split('<').map(|tag| tag.split_once('>').map_or(tag, |(_, text)| text)).fold(
         String::new(),
         |mut all, text| {
