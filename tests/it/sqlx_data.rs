@@ -27,7 +27,11 @@ async fn each_query_is_described_as_the_migrations_make_it() {
     for (file, query, described) in kept {
         let now = database.database.pool().describe(AssertSqlSafe(query.clone()).into_sql_str()).await;
         let now = now.unwrap_or_else(|error| panic!("{}: {error}; {REMEDY}\n{query}", file.display()));
-        assert_eq!(serde_json::to_value(now).unwrap(), described, "{}: {REMEDY}\n{query}", file.display());
+        let now = serde_json::to_value(now).unwrap();
+        // What an outer join leaves empty is read off the plan, and plans differ with what the tables hold.
+        for part in ["columns", "parameters"] {
+            assert_eq!(now[part], described[part], "{}: {REMEDY}\n{query}", file.display());
+        }
     }
 }
 
