@@ -14,19 +14,20 @@ async fn first_steps(script: Script) {
     browser.fill("email", "preparer@example.com").await;
     browser.fill("password", "wrong").await;
     browser.press("Sign in").await;
-    assert!(browser.words().await.contains("do not belong together"));
+    browser.wait_for_words("do not belong together").await;
     browser.fill("password", PASSWORD).await;
     browser.press("Sign in").await;
     browser.fill("first_name", "Ada").await;
     browser.fill("email", "ada").await;
     browser.press("Save affiliate").await;
-    assert!(browser.words().await.contains("Check the email"));
+    browser.wait_for_words("Check the email").await;
     browser.fill("email", "ada@example.com").await;
     browser.press("Save affiliate").await;
-    let words = browser.words().await;
-    assert!(words.contains("The affiliate was added.") && words.contains("ada@example.com"), "{words}");
+    browser.wait_for_words("The affiliate was added.").await;
+    browser.wait_for_words("ada@example.com").await;
     browser.find(By::Css("details.menu summary")).await.unwrap().click().await.unwrap();
     browser.find(By::XPath("//button[normalize-space()='Sign out']")).await.unwrap().click().await.unwrap();
+    browser.wait_for_words("Password").await;
     assert!(browser.current_url().await.unwrap().path().starts_with("/sign-in"));
 }
 
@@ -53,7 +54,7 @@ async fn the_search_answers_while_it_is_typed() {
     browser.fill("email", "viewer@example.com").await;
     browser.fill("password", PASSWORD).await;
     browser.press("Sign in").await;
-    assert!(browser.words().await.contains("2 affiliates"));
+    browser.wait_for_words("2 affiliates").await;
     browser.fill("q", "alp").await;
     browser.wait_for_words("1 affiliate").await;
     assert!(!browser.words().await.contains("BETA"));
