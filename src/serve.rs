@@ -119,6 +119,7 @@ impl Running {
             instance: InstanceId::new(),
             wake: Arc::new(Notify::new()),
         };
+        let setup_code = admin::setup_code(&app.database).await?;
         let bound = listeners.pages.local_addr()?;
         let address = app.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
         let tasks = TaskTracker::new();
@@ -138,7 +139,7 @@ impl Running {
         tasks.spawn(answer(listeners.pages, watched, shutdown.clone()));
         tasks.spawn(worker::run(app.clone(), shutdown.clone()));
         tracing::info!(listening = %bound, "Stipend {} is ready at {address}", env!("CARGO_PKG_VERSION"));
-        if let Some(code) = admin::setup_code(&app.database).await? {
+        if let Some(code) = setup_code {
             tracing::info!("Nobody can sign in yet. Set up this installation at {address}/setup with the code {code}");
         }
         Ok(Self { app, tasks, shutdown, address })

@@ -10,7 +10,7 @@ pub mod local;
 use crate::id::MerchantId;
 use anyhow::{Context, ensure};
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
-use sqlx::{Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 const POOL_SIZE: u32 = 16;
 /// A request that has waited this long for a connection is told that the database is down.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A transaction that nobody continues for so long is rolled back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// The oldest Postgres that has all that is used here.
 const OLDEST: i32 = 15;
 
@@ -71,19 +73,20 @@ impl Database {
 
     /// A transaction that sees this merchant's rows and nothing else, whatever its queries say.
     pub async fn merchant(&self, merchant: MerchantId) -> sqlx::Result<Tx> {
-        let mut inner = self.pool.begin().await?;
-        sqlx::query("select set_config('role', 'stipend_merchant', true), set_config('stipend.merchant', $1, true)")
-            .bind(merchant.to_string())
-            .execute(&mut *inner)
-            .await?;
-        Ok(Tx { inner, merchant })
+        let as_merchant = format!("set local role stipend_merchant; set local stipend.merchant = '{merchant}'");
+        Ok(Tx { inner: self.begin(&as_merchant).await?, merchant })
     }
 
     /// A transaction that sees all merchants. See the module's list of who may call this.
     pub async fn installation(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
-        let mut inner = self.pool.begin().await?;
-        sqlx::query("set local role stipend_installation").execute(&mut *inner).await?;
-        Ok(inner)
+        self.begin("set local role stipend_installation").await
+    }
+
+    /// Begins, and takes on a role in the same round trip. An instance that stops in the middle of a transaction (asleep,
+    /// or cut off) must not keep its locks from the others, so the server ends what idles.
+    async fn begin(&self, role: &str) -> sqlx::Result<Transaction<'static, Postgres>> {
+        let idle = format!("set local idle_in_transaction_session_timeout = {}", LONGEST_PAUSE.as_millis());
+        self.pool.begin_with(AssertSqlSafe(format!("begin; {role}; {idle}"))).await
     }
 }
 

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
+use tokio::runtime::RuntimeFlavor;
+use tokio::task::block_in_place;
 
 /// Nothing here takes this long, but a machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -203,17 +205,21 @@ impl Program {
 
     /// Waits until it logs this.
     pub fn wait_for_line(&mut self, part: &str) -> String {
-        loop {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => {
-                    self.log.push(line.clone());
-                    if line.contains(part) {
-                        return line;
-                    }
-                }
-                Err(_) => panic!("it never logged {part:?}, but:\n{}", self.log.join("\n")),
+        // On a test's own runtime the waiting must not stop what the program waits for.
+        let waits_beside_others = tokio::runtime::Handle::try_current()
+            .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+        if waits_beside_others { block_in_place(|| self.read_until(part)) } else { self.read_until(part) }
+    }
+
+    fn read_until(&mut self, part: &str) -> String {
+        for _ in 0..10_000 {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else { break };
+            self.log.push(line.clone());
+            if line.contains(part) {
+                return line;
             }
         }
+        panic!("it never logged {part:?}, but:\n{}", self.log.join("\n"));
     }
 
     pub fn pid(&self) -> Pid {
