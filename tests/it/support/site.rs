@@ -42,6 +42,7 @@ pub fn app_on(database: Database, simulator: Option<String>, clock: Clock) -> Ap
         paypal: Client::new(http, simulator, clock.clone()),
         clock,
         public_url: None,
+        listens_at: None,
         demo: None,
         instance: InstanceId::new(),
         wake: Arc::default(),
