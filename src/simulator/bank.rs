@@ -5,6 +5,7 @@
 
 use super::batch::{Batch, BatchStatus, ItemState};
 use super::currency;
+use super::hook::Hooks;
 use super::journal::Entry;
 use super::receiver::{Fate, fate};
 use super::request::Create;
@@ -32,6 +33,7 @@ pub struct Bank {
     sender_batch_ids: HashMap<(String, String), usize>,
     agenda: BTreeMap<(OffsetDateTime, u64), Due>,
     sequence: u64,
+    hooks: Hooks,
 }
 
 /// Where an item is: its batch, and its place in it.
@@ -58,6 +60,7 @@ impl Bank {
             sender_batch_ids: HashMap::new(),
             agenda: BTreeMap::new(),
             sequence: 0,
+            hooks: Hooks::default(),
         }
     }
 
@@ -69,6 +72,11 @@ impl Bank {
     /// Every batch ever accepted, oldest first.
     pub fn batches(&self) -> &[Batch] {
         &self.batches
+    }
+
+    /// Who wants to hear of what, and what there was to hear.
+    pub fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// A batch by PayPal's id.
@@ -111,8 +119,8 @@ impl Bank {
             Entry::Cancel { at, payout_item_id } => {
                 self.advance(at);
                 if let Some(place) = self.item_ids.get(&payout_item_id).copied() {
-                    self.set(place, ItemState::Returned, at);
                     self.batches[place.0].items[place.1].cancelled = true;
+                    self.set(place, ItemState::Returned, at);
                 }
             }
             Entry::Move { at, payout_item_id, to } => {
@@ -121,7 +129,15 @@ impl Bank {
                     self.set(place, to, at);
                 }
             }
-            Entry::Clock { .. } => {}
+            Entry::Webhook { at, webhook } => {
+                self.advance(at);
+                self.hooks.set(webhook);
+            }
+            Entry::Unhook { at, id } => {
+                self.advance(at);
+                self.hooks.remove(&id);
+            }
+            Entry::Clock { .. } | Entry::Delivered { .. } => {}
         }
     }
 
@@ -188,6 +204,11 @@ impl Bank {
                 item.error = Some(reason.clone());
                 item.processed = Some(at);
             }
+            let batch = &self.batches[index];
+            for item in 0..batch.items.len() {
+                self.hooks.item(at, index, batch, item);
+            }
+            self.hooks.batch(at, index, batch);
             return;
         }
         *balance -= batch.amount + fees;
@@ -206,6 +227,7 @@ impl Bank {
             self.plan(at + step * turn, Due::Settle((index, item)));
         }
         self.plan(finish, Due::Finish { batch: index });
+        self.hooks.batch(at, index, &self.batches[index]);
     }
 
     /// One item meets its fate.
@@ -247,6 +269,7 @@ impl Bank {
         batch.status = if denied { BatchStatus::Denied } else { BatchStatus::Success };
         batch.completed = Some(at);
         batch.closed = (batch.open == 0).then_some(at);
+        self.hooks.batch(at, index, batch);
     }
 
     /// Moves an item to a state, and its money with it.
@@ -279,6 +302,7 @@ impl Bank {
         if batch.open == 0 && batch.is_finished() {
             batch.closed.get_or_insert(at);
         }
+        self.hooks.item(at, place.0, batch, place.1);
         if matches!(state, ItemState::Unclaimed | ItemState::Onhold) {
             self.plan(at + WINDOW, Due::Move { place, from: state, to: ItemState::Returned });
         }

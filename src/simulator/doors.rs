@@ -3,6 +3,7 @@
 use super::batch::{Batch, ItemState};
 use super::call::Call;
 use super::currency::exact;
+use super::hook::signing;
 use super::journal::Entry;
 use super::reply::Reply;
 use super::state::State;
@@ -25,6 +26,9 @@ pub fn answer(state: &State, call: &Call, door: &str) -> Reply {
         (&Method::GET, "calls") => Ok(state.lock().0.calls.show()),
         (&Method::GET, "clock") => Ok(clock(state)),
         (&Method::POST, "clock") => set_clock(state, &call.body),
+        (&Method::GET, "ca.pem") => return Reply::pem(signing::root().to_owned()),
+        (&Method::GET, "deliveries") => deliveries(state, call),
+        (&Method::POST, "deliveries") => switch_webhooks(state, &call.body),
         (&Method::GET, "faults") => Ok(state.lock().0.faults.show()),
         (&Method::POST, "faults") => add_faults(state, &call.body),
         (&Method::DELETE, "faults") => {
@@ -33,11 +37,11 @@ pub fn answer(state: &State, call: &Call, door: &str) -> Reply {
             Ok(inner.faults.show())
         }
         (&Method::POST, door) if door.starts_with("items/") => move_item(state, &door["items/".len()..], &call.body),
-        (_, "accounts" | "bank" | "calls" | "clock" | "faults") => {
+        (_, "accounts" | "bank" | "ca.pem" | "calls" | "clock" | "deliveries" | "faults") => {
             return refusal(StatusCode::METHOD_NOT_ALLOWED, &format!("no {} here", call.method));
         }
         _ => {
-            let doors = "accounts, bank, calls, clock, faults, items/{payout_item_id}";
+            let doors = "accounts, bank, ca.pem, calls, clock, deliveries, faults, items/{payout_item_id}";
             return refusal(StatusCode::NOT_FOUND, &format!("the doors are /_simulator/ followed by {doors}"));
         }
     };
@@ -139,6 +143,28 @@ fn set_clock(state: &State, body: &[u8]) -> Result<Value, String> {
     Ok(clock(state))
 }
 
+/// How deliveries stand, and the last of them.
+fn deliveries(state: &State, call: &Call) -> Result<Value, String> {
+    let last = call.parameter("last").map_or(Ok(500), |text| text.parse());
+    let last = last.map_err(|_| "last is a whole number".to_owned())?;
+    let (inner, _) = state.lock();
+    Ok(inner.outbox.show(inner.bank.hooks(), last))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SwitchWebhooks {
+    off: bool,
+}
+
+fn switch_webhooks(state: &State, body: &[u8]) -> Result<Value, String> {
+    let wanted: SwitchWebhooks =
+        serde_json::from_slice(body).map_err(|error| format!(r#"{error}; send {{"off": true}} or false"#))?;
+    let (mut inner, _) = state.lock();
+    inner.outbox.off = wanted.off;
+    Ok(inner.outbox.show(inner.bank.hooks(), 0))
+}
+
 fn add_faults(state: &State, body: &[u8]) -> Result<Value, String> {
     let (mut inner, _) = state.lock();
     inner.faults.add(body).map_err(|why| format!("{why}\n\n{}", help::FAULTS))?;
@@ -152,6 +178,8 @@ struct SetAccount {
     secret: Option<String>,
     payouts: Option<bool>,
     approved: Option<bool>,
+    webhooks: Option<bool>,
+    balances: Option<bool>,
 }
 
 /// Changes what PayPal lets an app do, as its merchant or PayPal would. Tokens given out keep their scope.
@@ -164,6 +192,8 @@ fn set_account(state: &State, body: &[u8]) -> Result<Value, String> {
         accounts.find(|account| account.client_id == wanted.client_id).ok_or("no account has this client_id")?;
     account.payouts = wanted.payouts.unwrap_or(account.payouts);
     account.approved = wanted.approved.unwrap_or(account.approved);
+    account.webhooks = wanted.webhooks.unwrap_or(account.webhooks);
+    account.balances = wanted.balances.unwrap_or(account.balances);
     if let Some(secret) = wanted.secret {
         account.secret = secret;
     }

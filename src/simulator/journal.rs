@@ -1,6 +1,7 @@
 //! What people did, one JSON line each, so that a restarted simulator knows its bank again.
 
 use super::batch::ItemState;
+use super::hook::Webhook;
 use super::request::Create;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,29 @@ pub enum Entry {
         payout_item_id: String,
         /// Where to.
         to: ItemState,
+    },
+    /// A webhook was registered or changed.
+    Webhook {
+        /// When.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+        /// As it is now.
+        webhook: Webhook,
+    },
+    /// A webhook was deleted.
+    Unhook {
+        /// When.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+        /// Which.
+        id: String,
+    },
+    /// An event was delivered, and need not be again.
+    Delivered {
+        /// Which.
+        event_id: String,
+        /// To which webhook.
+        webhook_id: String,
     },
     /// The clock was moved.
     Clock {

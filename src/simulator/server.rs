@@ -162,7 +162,26 @@ async fn strike(state: &State, call: &Call, name: Name, id: &str, rule: &Rule) -
             state.lock().0.tokens.expire();
             carry_out()
         }
+        What::EventsFirst => {
+            let reply = carry_out();
+            for _ in 0..1000 {
+                if state.is_caught_up() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            reply
+        }
         What::DuplicateWithoutLink | What::Denied | What::SettleAfter => carry_out(),
+        // These strike deliveries.
+        What::Duplicate
+        | What::Shuffle
+        | What::Lose
+        | What::ForgeSignature
+        | What::ForgeHost
+        | What::ForgeCertificate
+        | What::ForgeBody
+        | What::ForgeWebhook => carry_out(),
     })
 }
 
