@@ -8,17 +8,12 @@ use super::currency;
 use super::hook::Hooks;
 use super::journal::Entry;
 use super::receiver::{Fate, fate};
-use super::request::Create;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, HashMap};
 use time::{Duration, OffsetDateTime};
 
 /// For how long PayPal refuses a repeated `sender_batch_id`, and keeps unclaimed money.
 pub const WINDOW: Duration = Duration::days(30);
-/// When refunds and reversals happen, after the payment.
-const COMES_BACK: Duration = Duration::hours(12);
-/// When a late receiver claims their money.
-const CLAIMED: Duration = Duration::days(2);
 /// What every account starts with, in every currency.
 const OPENING_BALANCE: i64 = 100_000_000;
 
@@ -110,10 +105,11 @@ impl Bank {
     /// Applies what somebody did. The caller has checked that it may happen, and written it down.
     pub fn apply(&mut self, entry: Entry) {
         match entry {
-            Entry::Batch { at, client_id, payout_batch_id, settle_after_ms, denied, create } => {
+            Entry::Batch { at, client_id, payout_batch_id, settle_after_ms, denied, later, create } => {
                 self.advance(at);
                 let settle = Duration::milliseconds(settle_after_ms.try_into().unwrap_or(i64::MAX / 1_000_000));
-                self.accept(at, client_id, payout_batch_id, settle, denied, create);
+                let batch = Batch::new(payout_batch_id, client_id, create, at, later);
+                self.accept(at, batch, settle, denied);
                 self.advance(at);
             }
             Entry::Cancel { at, payout_item_id } => {
@@ -123,9 +119,26 @@ impl Bank {
                     self.set(place, ItemState::Returned, at);
                 }
             }
+            Entry::Process { at, payout_batch_id, denied } => {
+                self.advance(at);
+                if let Some(batch) = self.batch_ids.get(&payout_batch_id).copied() {
+                    self.process(batch, at, at, denied);
+                }
+                self.advance(at);
+            }
+            Entry::Balance { at, client_id, currency, value } => {
+                self.advance(at);
+                let account = self.balances.entry(client_id).or_insert_with(opening_balances);
+                if let Some(balance) = account.get_mut(currency.as_str()) {
+                    *balance = value;
+                }
+            }
             Entry::Move { at, payout_item_id, to } => {
                 self.advance(at);
                 if let Some(place) = self.item_ids.get(&payout_item_id).copied() {
+                    if let Some(why) = usual_reason(to) {
+                        self.batches[place.0].items[place.1].error = Some(why.to_owned());
+                    }
                     self.set(place, to, at);
                 }
             }
@@ -141,21 +154,12 @@ impl Bank {
         }
     }
 
-    fn accept(
-        &mut self,
-        at: OffsetDateTime,
-        client_id: String,
-        id: String,
-        settle: Duration,
-        denied: Option<String>,
-        create: Create,
-    ) {
+    fn accept(&mut self, at: OffsetDateTime, batch: Batch, settle: Duration, denied: Option<String>) {
         let index = self.batches.len();
-        self.balances.entry(client_id.clone()).or_insert_with(opening_balances);
-        if let Some(sender_batch_id) = &create.header.sender_batch_id {
-            self.sender_batch_ids.insert((client_id.clone(), sender_batch_id.clone()), index);
+        self.balances.entry(batch.client_id.clone()).or_insert_with(opening_balances);
+        if let Some(sender_batch_id) = &batch.header.sender_batch_id {
+            self.sender_batch_ids.insert((batch.client_id.clone(), sender_batch_id.clone()), index);
         }
-        let batch = Batch::new(id, client_id, create, at);
         self.batch_ids.insert(batch.id.clone(), index);
         for (place, item) in batch.items.iter().enumerate() {
             self.item_ids.insert(item.id.clone(), (index, place));
@@ -185,6 +189,10 @@ impl Bank {
     /// Takes amount and fees of all items from the balance, or denies the batch.
     fn process(&mut self, index: usize, at: OffsetDateTime, finish: OffsetDateTime, denied: Option<String>) {
         let batch = &mut self.batches[index];
+        if batch.status != BatchStatus::Pending {
+            // It was processed or denied by hand before.
+            return;
+        }
         let fees: Decimal = batch.items.iter().map(|item| currency::fee(item.payment.value, &batch.currency)).sum();
         let denies = |payment: &super::request::Payment| {
             fate(&batch.client_id, &payment.recipient_type, &payment.receiver) == Fate::DeniesBatch
@@ -240,10 +248,12 @@ impl Bank {
         };
         let (state, error, later) = match fate {
             Fate::Paid => (ItemState::Success, None, None),
-            Fate::Refunded => (ItemState::Success, None, Some((COMES_BACK, ItemState::Refunded))),
-            Fate::Reversed => (ItemState::Success, None, Some((COMES_BACK, ItemState::Reversed))),
+            Fate::Refunded => (ItemState::Success, None, Some((batch.later.refunded, ItemState::Refunded))),
+            Fate::Reversed => (ItemState::Success, None, Some((batch.later.reversed, ItemState::Reversed))),
             Fate::Unclaimed(why) => (ItemState::Unclaimed, Some(why), None),
-            Fate::Claimed => (ItemState::Unclaimed, Some("RECEIVER_UNREGISTERED"), Some((CLAIMED, ItemState::Success))),
+            Fate::Claimed => {
+                (ItemState::Unclaimed, Some("RECEIVER_UNREGISTERED"), Some((batch.later.claimed, ItemState::Success)))
+            }
             Fate::Held => (ItemState::Onhold, Some("RECEIVER_ACCOUNT_LIMITATION"), None),
             Fate::Returned => (ItemState::Returned, Some("RECEIVER_UNREGISTERED"), None),
             Fate::Failed(why) => (ItemState::Failed, Some(why), None),
@@ -312,6 +322,19 @@ impl Bank {
 fn balance<'a>(balances: &'a mut BTreeMap<String, BTreeMap<&'static str, Decimal>>, batch: &Batch) -> &'a mut Decimal {
     let account = balances.get_mut(&batch.client_id).expect("an account is opened before its batch");
     account.get_mut(batch.currency.as_str()).expect("every account has every currency")
+}
+
+/// Why PayPal usually brings an item to this state, where that is no matter of course.
+fn usual_reason(state: ItemState) -> Option<&'static str> {
+    match state {
+        ItemState::Blocked => Some("REGULATORY_BLOCKED"),
+        ItemState::Failed => Some("RECEIVER_ACCOUNT_LOCKED"),
+        ItemState::Onhold => Some("RECEIVER_ACCOUNT_LIMITATION"),
+        ItemState::Unclaimed => Some("RECEIVER_UNREGISTERED"),
+        ItemState::Pending | ItemState::Success | ItemState::Returned | ItemState::Refunded | ItemState::Reversed => {
+            None
+        }
+    }
 }
 
 fn opening_balances() -> BTreeMap<&'static str, Decimal> {

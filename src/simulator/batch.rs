@@ -1,5 +1,6 @@
 //! A batch and its items as the bank keeps them, and the ids PayPal gives them.
 
+use super::Later;
 use super::request::{Create, Header, Payment};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -113,6 +114,8 @@ pub struct Batch {
     pub fees: Decimal,
     /// How many items still wait.
     pub open: usize,
+    /// When its receivers do what they do later.
+    pub later: Later,
 }
 
 /// One payment of a batch.
@@ -142,7 +145,7 @@ pub struct Item {
 
 impl Batch {
     /// A batch that was just accepted.
-    pub fn new(id: String, client_id: String, create: Create, created: OffsetDateTime) -> Batch {
+    pub fn new(id: String, client_id: String, create: Create, created: OffsetDateTime, later: Later) -> Batch {
         let amount = create.items.iter().map(|payment| payment.value).sum();
         let mut names = HashSet::new();
         let items: Vec<Item> = create
@@ -168,6 +171,7 @@ impl Batch {
             created,
             items,
             amount,
+            later,
         }
     }
 

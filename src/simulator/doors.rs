@@ -4,19 +4,15 @@ use super::batch::{Batch, ItemState};
 use super::call::Call;
 use super::currency::exact;
 use super::hook::signing;
-use super::journal::Entry;
 use super::reply::Reply;
 use super::state::State;
-use super::{help, view};
+use super::{help, play, view};
 use hyper::{Method, StatusCode};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::Duration;
 use time::format_description::well_known::Rfc3339;
-
-/// The clock may run ahead by this much, so that no sum of times overflows.
-const FURTHEST: Duration = Duration::days(365 * 100);
 
 /// Answers a call at one of the doors.
 pub fn answer(state: &State, call: &Call, door: &str) -> Reply {
@@ -36,12 +32,14 @@ pub fn answer(state: &State, call: &Call, door: &str) -> Reply {
             inner.faults.clear();
             Ok(inner.faults.show())
         }
+        (&Method::POST, "balances") => set_balance(state, &call.body),
+        (&Method::POST, door) if door.starts_with("batches/") => process(state, &door["batches/".len()..], &call.body),
         (&Method::POST, door) if door.starts_with("items/") => move_item(state, &door["items/".len()..], &call.body),
-        (_, "accounts" | "bank" | "ca.pem" | "calls" | "clock" | "deliveries" | "faults") => {
+        (_, "accounts" | "balances" | "bank" | "ca.pem" | "calls" | "clock" | "deliveries" | "faults") => {
             return refusal(StatusCode::METHOD_NOT_ALLOWED, &format!("no {} here", call.method));
         }
         _ => {
-            let doors = "accounts, bank, ca.pem, calls, clock, deliveries, faults, items/{payout_item_id}";
+            let doors = "accounts, balances, bank, batches/{payout_batch_id}, ca.pem, calls, clock, deliveries, faults, items/{payout_item_id}";
             return refusal(StatusCode::NOT_FOUND, &format!("the doors are /_simulator/ followed by {doors}"));
         }
     };
@@ -121,25 +119,11 @@ struct SetClock {
 fn set_clock(state: &State, body: &[u8]) -> Result<Value, String> {
     let forms = r#"send {"offset_seconds": N} for the whole offset or {"advance_seconds": N} to add to it"#;
     let wanted: SetClock = serde_json::from_slice(body).map_err(|error| format!("{error}; {forms}"))?;
-    let (mut inner, _) = state.lock();
-    let before = state.clock.offset();
-    let after = match (wanted.offset_seconds, wanted.advance_seconds) {
-        (Some(seconds), None) => Duration::seconds(seconds),
-        (None, Some(seconds)) => before.checked_add(Duration::seconds(seconds)).unwrap_or(Duration::MAX),
-        _ => return Err(forms.to_owned()),
-    };
-    // Whole seconds are what a caller can say; the part of a second that is ahead of them stays.
-    let after = if after.whole_seconds() == before.whole_seconds() { before } else { after };
-    if after < before {
-        let seconds = before.whole_seconds();
-        return Err(format!("the clock never runs backwards; its offset is {seconds} seconds"));
-    }
-    if after > FURTHEST {
-        return Err("the clock runs ahead by at most a hundred years".to_owned());
-    }
-    inner.record(Entry::Clock { offset_seconds: after.whole_seconds() }).map_err(|error| format!("{error:#}"))?;
-    state.clock.set_offset(after);
-    drop(inner);
+    play::set_clock(state, |before| match (wanted.offset_seconds, wanted.advance_seconds) {
+        (Some(seconds), None) => Ok(Duration::seconds(seconds)),
+        (None, Some(seconds)) => Ok(before.saturating_add(Duration::seconds(seconds))),
+        _ => Err(forms.to_owned()),
+    })?;
     Ok(clock(state))
 }
 
@@ -184,7 +168,7 @@ struct SetAccount {
 
 /// Changes what PayPal lets an app do, as its merchant or PayPal would. Tokens given out keep their scope.
 fn set_account(state: &State, body: &[u8]) -> Result<Value, String> {
-    let forms = r#"send {"client_id": "...", "secret": "...", "payouts": true, "approved": true}; all but client_id may be left out"#;
+    let forms = r#"send {"client_id": "...", "secret": "...", "payouts": true, "approved": true, "webhooks": true, "balances": true}; all but client_id may be left out"#;
     let wanted: SetAccount = serde_json::from_slice(body).map_err(|error| format!("{error}; {forms}"))?;
     let (mut inner, _) = state.lock();
     let mut accounts = inner.accounts.iter_mut();
@@ -197,29 +181,65 @@ fn set_account(state: &State, body: &[u8]) -> Result<Value, String> {
     if let Some(secret) = wanted.secret {
         account.secret = secret;
     }
-    Ok(json!({"client_id": account.client_id, "payouts": account.payouts, "approved": account.approved}))
+    Ok(json!({"client_id": account.client_id, "payouts": account.payouts, "approved": account.approved,
+        "webhooks": account.webhooks, "balances": account.balances}))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MoveItem {
-    to: ItemState,
+    to: Option<ItemState>,
+    #[serde(rename = "do")]
+    word: Option<play::Word>,
 }
 
 fn move_item(state: &State, id: &str, body: &[u8]) -> Result<Value, String> {
-    let MoveItem { to } = serde_json::from_slice(body)
-        .map_err(|error| format!(r#"{error}; send {{"to": "RETURNED"}} or another state"#))?;
-    let (mut inner, now) = state.lock();
-    let (of, place) = inner.bank.item(id).ok_or("the bank has no such item")?;
-    let from = of.items[place].state;
-    if !of.is_finished() {
-        return Err("its batch is still being processed".to_owned());
-    }
-    if !from.can_become(to) {
-        return Err(format!("PayPal never moves an item from {} to {}", json!(from), json!(to)));
-    }
-    let entry = Entry::Move { at: now, payout_item_id: id.to_owned(), to };
-    inner.record(entry).map_err(|error| format!("{error:#}"))?;
+    let forms = r#"send {"to": "RETURNED"} or another state, or {"do": "refund"} or another word"#;
+    let wanted: MoveItem = serde_json::from_slice(body).map_err(|error| format!("{error}; {forms}"))?;
+    let to = match (wanted.to, wanted.word) {
+        (Some(to), None) => to,
+        (None, Some(word)) => word.state(),
+        _ => return Err(forms.to_owned()),
+    };
+    play::move_item(state, id, to)?;
+    let (inner, _) = state.lock();
     let (of, place) = inner.bank.item(id).ok_or("the bank has no such item")?;
     Ok(batch(of)["items"][place].clone())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Process {
+    to: String,
+    error: Option<String>,
+}
+
+fn process(state: &State, id: &str, body: &[u8]) -> Result<Value, String> {
+    let forms = r#"send {"to": "SUCCESS"}, or {"to": "DENIED", "error": "INSUFFICIENT_FUNDS"}"#;
+    let wanted: Process = serde_json::from_slice(body).map_err(|error| format!("{error}; {forms}"))?;
+    let denied = match (wanted.to.as_str(), wanted.error) {
+        ("SUCCESS", None) => None,
+        ("DENIED", error) => Some(error.unwrap_or_else(|| "REFUSED_ACTION_DENIED".to_owned())),
+        _ => return Err(forms.to_owned()),
+    };
+    play::process(state, id, denied)?;
+    let (inner, _) = state.lock();
+    Ok(inner.bank.batch(id).map(batch).unwrap_or_default())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetBalance {
+    client_id: String,
+    currency: String,
+    value: String,
+}
+
+fn set_balance(state: &State, body: &[u8]) -> Result<Value, String> {
+    let forms = r#"send {"client_id": "...", "currency": "USD", "value": "12.50"}"#;
+    let wanted: SetBalance = serde_json::from_slice(body).map_err(|error| format!("{error}; {forms}"))?;
+    play::set_balance(state, &wanted.client_id, &wanted.currency, &wanted.value)?;
+    let (inner, _) = state.lock();
+    let balance = inner.bank.balances()[&wanted.client_id][wanted.currency.as_str()];
+    Ok(json!({"client_id": wanted.client_id, "currency": wanted.currency, "value": exact(balance, &wanted.currency)}))
 }

@@ -170,6 +170,11 @@ impl Faults {
         self.0.clear();
     }
 
+    /// How many rules have not struck as often as they will.
+    pub fn waiting(&self) -> usize {
+        self.0.iter().filter(|armed| armed.fired < armed.rule.times).count()
+    }
+
     /// The rules at work, and how often each struck.
     pub fn show(&self) -> Value {
         serde_json::to_value(&self.0).expect("rules came from JSON")

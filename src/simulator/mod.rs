@@ -14,11 +14,12 @@ mod errors;
 mod extras;
 mod faults;
 mod help;
-mod home;
 mod hook;
 mod journal;
 mod magic;
 mod oauth;
+mod page;
+mod play;
 mod receiver;
 mod reply;
 mod request;
@@ -54,13 +55,41 @@ pub struct Account {
     pub webhooks: bool,
     /// Whether the app may read balances, which shows in the scope.
     pub balances: bool,
+    /// When its receivers do what they do later.
+    pub later: Later,
+}
+
+/// How long after a payment its receiver, or PayPal, does something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Later {
+    /// Until a `refunded` receiver sends the money back.
+    pub refunded: Duration,
+    /// Until a payment to a `reversed` one is taken back.
+    pub reversed: Duration,
+    /// Until a `claims-later` one claims it.
+    pub claimed: Duration,
+}
+
+impl Default for Later {
+    fn default() -> Later {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        Later { refunded: hours(12), reversed: hours(12), claimed: hours(48) }
+    }
 }
 
 impl Account {
     /// An account that may do everything.
     pub fn new(client_id: impl Into<String>, secret: impl Into<String>) -> Account {
         let (client_id, secret) = (client_id.into(), secret.into());
-        Account { client_id, secret, payouts: true, approved: true, webhooks: true, balances: true }
+        Account {
+            client_id,
+            secret,
+            payouts: true,
+            approved: true,
+            webhooks: true,
+            balances: true,
+            later: Later::default(),
+        }
     }
 }
 
@@ -152,6 +181,15 @@ pub struct Args {
     /// How long a batch takes from accepted to finished: 3s, 0s, 500ms, 2m
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
     pub settle_after: Duration,
+    /// When a "refunded" receiver sends the money back, after the payment
+    #[arg(long, value_name = "DURATION", default_value = "12h", value_parser = duration)]
+    pub refunded_after: Duration,
+    /// When a payment to a "reversed" receiver is taken back
+    #[arg(long, value_name = "DURATION", default_value = "12h", value_parser = duration)]
+    pub reversed_after: Duration,
+    /// When a "claims-later" receiver claims the money
+    #[arg(long, value_name = "DURATION", default_value = "48h", value_parser = duration)]
+    pub claimed_after: Duration,
     /// Keep the bank in this file across restarts; without it, it is forgotten
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
@@ -166,6 +204,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     accounts.extend(args.account_not_approved.into_iter().map(|account| Account { approved: false, ..account }));
     accounts.extend(args.account_without_webhooks.into_iter().map(|account| Account { webhooks: false, ..account }));
     accounts.extend(args.account_without_balances.into_iter().map(|account| Account { balances: false, ..account }));
+    let later = Later { refunded: args.refunded_after, reversed: args.reversed_after, claimed: args.claimed_after };
+    accounts.iter_mut().for_each(|account| account.later = later);
     anyhow::ensure!(!accounts.is_empty(), "give at least one app with --account CLIENT_ID:SECRET");
     let mut ids: Vec<&str> = accounts.iter().map(|account| account.client_id.as_str()).collect();
     ids.sort_unstable();

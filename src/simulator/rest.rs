@@ -118,6 +118,12 @@ fn create(
         client_id: caller.client_id.clone(),
         payout_batch_id: payout_batch_id.clone(),
         settle_after_ms: settle.min(WINDOW.whole_milliseconds().try_into().unwrap_or(u64::MAX)),
+        later: inner
+            .accounts
+            .iter()
+            .find(|account| account.client_id == caller.client_id)
+            .map(|one| one.later)
+            .unwrap_or_default(),
         denied: denied.map(|name| name.unwrap_or_else(|| "INSUFFICIENT_FUNDS".to_owned())),
         create,
     };

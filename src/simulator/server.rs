@@ -6,7 +6,7 @@ use super::errors::{Problem, debug_id};
 use super::faults::{Rule, What};
 use super::reply::{Delivery, Reply};
 use super::state::State;
-use super::{doors, home, rest, view};
+use super::{doors, page, play, rest, view};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, RETRY_AFTER};
 use hyper::server::conn::http1;
@@ -95,8 +95,10 @@ async fn exchange(request: Request<Incoming>, address: SocketAddr, state: Arc<St
     let reply = match call.route() {
         Route::Api(name, id) => return Ok(api(&state, &call, name, &id).await),
         Route::Door(_) if call.too_long => Problem::too_large().reply(),
+        Route::Door(door) if door.is_empty() => page::answer(&state, &call),
+        Route::Door(door) if door == "play" => play::answer(&state, &call),
         Route::Door(door) => doors::answer(&state, &call, &door),
-        Route::Home => home::page(&state),
+        Route::Home => page::answer(&state, &call),
         Route::Method(allowed) => Problem::method().reply().header(ALLOW, allowed),
         Route::Unknown => Problem::unknown_path().reply(),
     };
