@@ -5,7 +5,7 @@ mod bank;
 mod duplicates;
 mod faults;
 mod journal;
-mod receiver;
+pub mod receiver;
 mod refusals;
 mod sandbox;
 mod webhooks;
