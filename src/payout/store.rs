@@ -178,6 +178,8 @@ pub(super) enum Source {
     Send,
     /// A reading of PayPal.
     Read,
+    /// What PayPal told by itself.
+    Event,
 }
 
 impl Source {
@@ -187,6 +189,7 @@ impl Source {
             Self::Person(person) => ("person", Some(person.0)),
             Self::Send => ("send", None),
             Self::Read => ("read", None),
+            Self::Event => ("event", None),
         }
     }
 }
