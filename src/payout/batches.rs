@@ -219,7 +219,7 @@ pub async fn items(
 pub struct HistoryLine {
     /// When.
     pub at: OffsetDateTime,
-    /// "person", "send", "read" or "report".
+    /// "person", "send", "read", "report" or "event".
     pub source: String,
     /// Who, if a person did it.
     pub person: Option<String>,

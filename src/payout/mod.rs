@@ -9,6 +9,8 @@
 //! 5. observe: the batch is read from PayPal, page by page.
 //! 6. apply: what was read moves the items; paid ones settle, unpaid ones release their commissions.
 //!
+//! Beside them, [`inbox`] keeps what PayPal tells by itself, and [`hint`] has the batches that it names read soon.
+//!
 //! A crash between any two leaves rows that the worker finds by looking. No step's repetition can pay twice: PayPal
 //! refuses a name it has seen, and what we do not know frees nothing.
 
@@ -20,6 +22,8 @@ mod crash;
 pub mod draft;
 mod facts;
 mod frozen;
+pub mod hint;
+pub mod inbox;
 pub mod item;
 pub mod manual;
 pub mod reconcile;

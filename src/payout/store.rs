@@ -215,6 +215,8 @@ pub(super) enum Source {
     Send,
     /// A reading of PayPal.
     Read,
+    /// What PayPal told by itself.
+    Event,
 }
 
 impl Source {
@@ -224,6 +226,7 @@ impl Source {
             Self::Person(person) => ("person", Some(person.0)),
             Self::Send => ("send", None),
             Self::Read => ("read", None),
+            Self::Event => ("event", None),
         }
     }
 }

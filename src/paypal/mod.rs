@@ -4,10 +4,14 @@
 //! PayPal's answers are never followed; only their last segment is read.
 
 pub mod answer;
+mod certificates;
 pub mod client;
 pub mod payouts;
+pub mod signature;
+pub mod webhooks;
 
 pub use answer::{Answer, NotYet, Refusal, Unknown};
+pub use certificates::Authenticity;
 pub use client::{Client, ReadError, SignIn};
 
 use secrecy::SecretString;

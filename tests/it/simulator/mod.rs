@@ -6,7 +6,7 @@ mod duplicates;
 mod faults;
 mod journal;
 mod play;
-mod receiver;
+pub mod receiver;
 mod refusals;
 mod sandbox;
 mod webhooks;

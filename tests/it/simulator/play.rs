@@ -75,7 +75,10 @@ async fn a_pending_batch_is_processed_or_denied_by_hand() {
     ];
     let door = |id: &str| format!("/_simulator/batches/{id}");
     let denied = rig.post(&door(&first), &json!({"to": "DENIED", "error": "ACCOUNT_RESTRICTED"})).await.json();
-    assert_eq!((&denied["batch_status"], &denied["items"][0]["error"]), (&json!("DENIED"), &json!("ACCOUNT_RESTRICTED")));
+    assert_eq!(
+        (&denied["batch_status"], &denied["items"][0]["error"]),
+        (&json!("DENIED"), &json!("ACCOUNT_RESTRICTED"))
+    );
     assert_eq!(rig.post(&door(&second), &json!({"to": "SUCCESS"})).await.json()["batch_status"], "SUCCESS");
     for id in [&first, &second] {
         assert_eq!(rig.post(&door(id), &json!({"to": "DENIED"})).await.status, StatusCode::BAD_REQUEST, "too late");
