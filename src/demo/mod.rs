@@ -30,8 +30,10 @@ pub const HINTS: Hints =
 
 /// How long the simulated PayPal takes over a batch: long enough to watch.
 const SETTLE_AFTER: Duration = Duration::from_secs(4);
-/// What its receivers do later, they do while the batch is still looked at: nobody watches a demo for half a day.
-const LATER: Later = Later { refunded: Duration::ZERO, reversed: Duration::ZERO, claimed: Duration::from_secs(20) };
+/// What its receivers do later, they do soon: nobody watches a demo for half a day. A reversal is no event, so it comes
+/// before the batch is finished and looked at.
+const LATER: Later =
+    Later { refunded: Duration::from_secs(15), reversed: Duration::ZERO, claimed: Duration::from_secs(20) };
 const LOG_DEFAULT: &str = "warn,sqlx=error";
 
 /// What the demo is told.

@@ -5,6 +5,7 @@ mod bank;
 mod duplicates;
 mod faults;
 mod journal;
+mod play;
 pub mod receiver;
 mod refusals;
 mod sandbox;
