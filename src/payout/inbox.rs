@@ -182,7 +182,9 @@ async fn last_known(tx: &mut Tx, listening: &Listening) -> sqlx::Result<Option<O
             (
                 select max(e.received_at)
                 from paypal_events e
-                where e.merchant_id = c.merchant_id and e.connection_id = c.id and e.received_at < $3
+                where e.merchant_id = c.merchant_id
+                    and e.connection_id = c.id
+                    and ($3::timestamptz is null or e.received_at < $3)
             )
         ) as known
         from connections c

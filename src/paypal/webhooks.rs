@@ -295,7 +295,7 @@ mod tests {
             "resource":{"payout_batch_id":"B1","payout_item":{"sender_item_id":"I1\u0000"},"transaction_status":7}}"#;
         let event = Event::parse(item).unwrap();
         assert_eq!(event.batch, Some(PayPalBatchId("B1".into())));
-        assert_eq!((event.sender_item_id.as_deref(), event.sender_batch_id), (Some("I1"), None));
+        assert_eq!((event.sender_item_id.as_deref(), event.sender_batch_id.as_deref()), (Some("I1"), None));
         assert!(event.is_of_payouts() && event.created_at.is_some());
         let batch = br#"{"id":"WH-2","event_type":"PAYMENT.PAYOUTSBATCH.DENIED","resource":{"batch_header":
             {"payout_batch_id":"B2","sender_batch_header":{"sender_batch_id":"OURS"}}}}"#;
