@@ -22,6 +22,7 @@ mod facts;
 mod frozen;
 pub mod item;
 pub mod manual;
+pub mod reason;
 pub mod reconcile;
 mod refuse;
 pub mod selection;
