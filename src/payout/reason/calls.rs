@@ -150,4 +150,5 @@ pub(super) const ROWS: &[Row] = &[
         "It could not be handed to PayPal for 29 days and was taken back. Pay it again.",
         DELAYED,
     ),
+    row(&["TAKEN_BACK"], RetryLater, Fix::PayAgain, "Somebody here took it back before PayPal took it.", DELAYED),
 ];

@@ -271,14 +271,14 @@ pub(super) const ROWS: &[Row] = &[
         &["RECEIVER_UNREGISTERED", "14765"],
         Wait,
         Fix::TellAffiliate,
-        "No PayPal account has this address yet. The affiliate can open one with it and accept the money.",
+        "No PayPal account has this address. The affiliate can open one with it, or give you another address.",
         "Your money waits at PayPal: open an account with this address, or add the address to your account.",
     ),
     row(
         &["RECEIVER_UNCONFIRMED", "14766"],
         Wait,
         Fix::TellAffiliate,
-        "The affiliate has not confirmed this address at PayPal. The money is theirs once they do.",
+        "The affiliate has not confirmed this address at PayPal.",
         "Your money waits at PayPal: sign in there and confirm this address.",
     ),
     row(

@@ -247,7 +247,8 @@ mod tests {
         INTERNAL_SERVER_ERROR R
         SERVICE_UNAVAILABLE R
         REQUEST_TIMEOUT_EXCEEDED R
-        NOT_SENT R";
+        NOT_SENT R
+        TAKEN_BACK R";
 
     fn class(letter: &str) -> Class {
         match letter {

@@ -11,6 +11,7 @@ use crate::id::{BatchId, ItemId};
 use crate::money::for_people;
 use crate::payout::batch::{BatchState, Rail};
 use crate::payout::batches::{self, Batch, HistoryLine, Item};
+use crate::payout::reason;
 use crate::role::Role;
 use askama::Template;
 use axum::extract::State;
@@ -202,8 +203,8 @@ impl Show {
                 format!("Done. {} of {} were paid {} {paid}.{rest}", b.paid, b.items, b.currency)
             }
             BatchState::Refused => format!(
-                "PayPal did not take this batch ({}). Nothing was paid, and everything in it is due again.",
-                b.why.as_deref().unwrap_or("no reason given")
+                "PayPal did not take this batch. Nothing was paid, and everything in it is due again. {}",
+                reason::of_call(b.why.as_deref().unwrap_or_default(), "").merchant
             ),
             BatchState::Stuck => format!(
                 "Stopped on purpose: {}. Its commissions stay locked and are not due. Look at PayPal’s activity for this batch before anything else.",

@@ -3,6 +3,7 @@
 use crate::payout::batch::BatchState;
 use crate::payout::batches::{Batch, HistoryLine, Item};
 use crate::payout::item::{NotPaid, Wait};
+use crate::payout::reason;
 use crate::web::when::When;
 
 /// A state for people: tone, word, and a sentence.
@@ -32,52 +33,63 @@ pub(in crate::web) fn state(batch: &Batch) -> Told {
     Told { tone, word }
 }
 
-/// An item's state: tone, word, and a sentence that says what it means and what to do.
+/// An item's state: tone, word, and a sentence that says what happened, why, and what follows.
 pub(super) fn item_words(item: &Item, batch: &Batch, at: &When) -> (&'static str, &'static str, String) {
-    let paypal = match (&item.error_name, &item.error_message) {
-        (Some(name), Some(message)) if !message.is_empty() => format!(" PayPal says: {message} ({name})"),
-        (Some(name), _) => format!(" PayPal says: {name}"),
-        (None, Some(message)) => format!(" {message}"),
-        (None, None) => String::new(),
-    };
     if let Some(flag) = &item.flagged {
         return ("warning", "Needs a person", format!("{flag}, which does not fit. Look at this payment at PayPal."));
     }
-    let (tone, word, sentence) = match (item.state.as_str(), item.wait, item.not_paid) {
+    let why = why(item);
+    let or = |default: &str| why.clone().unwrap_or_else(|| default.to_owned());
+    let why = why.as_ref().map_or_else(String::new, |why| format!(" {why}"));
+    match (item.state.as_str(), item.wait, item.not_paid) {
         ("paid", _, _) => ("good", "Paid", format!("Paid on {}.", at.day)),
-        (_, Some(Wait::Processing), _) => ("info", "Processing", "PayPal is working on it.".to_owned()),
-        (_, Some(Wait::OnHold), _) => ("info", "Held", "PayPal is reviewing it. Nothing to do yet.".to_owned()),
-        (_, Some(Wait::Unclaimed), _) => {
-            ("warning", "Unclaimed", "Sent, and not accepted yet. It comes back 30 days after the payment.".to_owned())
-        }
-        (_, _, Some(NotPaid::Failed)) => ("bad", "Failed", "Not paid. The amount is due again.".to_owned()),
-        (_, _, Some(NotPaid::Returned)) => {
-            ("warning", "Returned", "Not accepted; the money is back and due again.".to_owned())
-        }
-        (_, _, Some(NotPaid::Blocked)) => (
-            "bad",
-            "Blocked",
-            "PayPal stopped it. Contact PayPal with its id; it is not due again by itself.".to_owned(),
+        (_, Some(Wait::Processing), _) => ("info", "Processing", or("PayPal is working on it.")),
+        (_, Some(Wait::OnHold), _) => ("info", "Held", or("PayPal is reviewing it. Nothing to do yet.")),
+        (_, Some(Wait::Unclaimed), _) => (
+            "warning",
+            "Unclaimed",
+            format!("Sent, and not accepted yet.{why} It comes back 30 days after the payment."),
         ),
+        (_, _, Some(NotPaid::Failed)) => ("bad", "Failed", format!("Not paid.{why} The amount is due again.")),
+        (_, _, Some(NotPaid::Returned)) => {
+            ("warning", "Returned", format!("Not accepted; the money is back and due again.{why}"))
+        }
+        (_, _, Some(NotPaid::Blocked)) => {
+            let why = or("PayPal stopped it. Contact PayPal with its id.");
+            ("bad", "Blocked", format!("{why} It is not due again by itself."))
+        }
         (_, _, Some(NotPaid::Refunded)) => {
-            ("warning", "Refunded", "The recipient sent it back. A person decides what follows.".to_owned())
+            ("warning", "Refunded", format!("The recipient sent it back.{why} A person decides what follows."))
         }
         (_, _, Some(NotPaid::Reversed)) => {
-            ("warning", "Reversed", "PayPal took it back. A person decides what follows.".to_owned())
+            ("warning", "Reversed", format!("PayPal took it back.{why} A person decides what follows."))
         }
         (_, _, Some(NotPaid::BatchDenied)) => {
-            ("bad", "Not paid", "PayPal denied the whole batch. The amount is due again.".to_owned())
+            ("bad", "Not paid", format!("PayPal denied the whole batch.{why} The amount is due again."))
         }
         (_, _, Some(NotPaid::BatchCanceled)) => {
-            ("bad", "Not paid", "The batch was cancelled at PayPal. The amount is due again.".to_owned())
+            ("bad", "Not paid", format!("The batch was cancelled at PayPal.{why} The amount is due again."))
         }
-        (_, _, Some(NotPaid::BatchRefused)) => {
-            ("bad", "Not paid", "PayPal did not take the batch. The amount is due again.".to_owned())
-        }
+        (_, _, Some(NotPaid::BatchRefused)) => match &item.error_message {
+            Some(issue) => (
+                "bad",
+                "Not paid",
+                format!(
+                    "PayPal refused the batch for this payment: {}. The amount is due again.",
+                    issue.trim_end_matches('.')
+                ),
+            ),
+            None => ("bad", "Not paid", "PayPal did not take the batch. The amount is due again.".to_owned()),
+        },
         (_, _, Some(NotPaid::PutBack)) => ("quiet", "Put back", "Put back by a person; due again.".to_owned()),
         (_, None, None) => queued_words(batch),
-    };
-    (tone, word, format!("{sentence}{paypal}"))
+    }
+}
+
+/// PayPal's reason for where an item is, in plain words.
+fn why(item: &Item) -> Option<String> {
+    let name = item.error_name.as_deref()?;
+    Some(reason::of_item(name, item.error_message.as_deref().unwrap_or_default()).merchant.into_owned())
 }
 
 /// An item of which PayPal has said nothing yet shares its batch's fate.
@@ -112,12 +124,17 @@ pub(super) fn history_words(line: &HistoryLine) -> String {
         ("accepted", _) => "PayPal accepted it.".to_owned(),
         (other, _) => match other.split_once(": ") {
             Some(("PayPal", status)) => format!("PayPal says: {status}."),
-            Some(("not yet", why)) => format!("PayPal did not take it yet ({why})."),
-            Some(("refused", why)) => format!("PayPal refused it ({why})."),
+            Some(("not yet", why)) => format!("PayPal did not take it yet. {}", call_words(why)),
+            Some(("refused", why)) => format!("PayPal refused it. {}", call_words(why)),
             Some(_) | None => {
                 let mut letters = other.chars();
                 letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
             }
         },
     }
+}
+
+/// Why a call came to nothing: PayPal's name for it in plain words, or our own sentence as it is.
+fn call_words(why: &str) -> String {
+    if why.contains(' ') { format!("{why}.") } else { reason::of_call(why, "").merchant.into_owned() }
 }
