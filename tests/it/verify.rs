@@ -151,6 +151,8 @@ async fn each_damage_is_found_under_its_name() {
         (I5, format!("update payout_batches set fence = 0 where id = {one}")),
         (I5, format!("update payout_batches set attempts = attempts + 1 where id = {one}")),
         (I5, format!("insert into payout_attempts (merchant_id, batch_id, fence, owner, started_at) select merchant_id, id, fence + 1, id, first_attempt_at from payout_batches where id = {one}")),
+        (I5, "update payout_batches set state = 'closed' where state = 'stuck'".into()),
+        (I5, "update payout_batches set state = 'closed', resolved_at = now(), resolved_as = 'there' where state = 'stuck'".into()),
         (I6, "update payout_items set state = 'open', wait = 'processing' where state = 'paid' and transaction_id is not null".into()),
         (I6, "update payout_history set was = 'SUCCESS' where became = 'PENDING'".into()),
         (I6, "update payout_history set became = 'PENDING' where became = 'SUCCESS'".into()),

@@ -3,6 +3,7 @@
 mod actions;
 mod files;
 mod item;
+mod resolution;
 mod words;
 
 use super::when::{When, when};
@@ -44,6 +45,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(Role::Approver, "/batches/{id}/payment", actions::mark_paid)
         .post(Role::Approver, "/batches/{id}/release", actions::release)
         .post(Role::Preparer, "/batches/{id}/retry", actions::retry)
+        .with(resolution::routes)
         .post(Role::Approver, "/batches/{id}/unclaimed/cancellation", item::cancel_all)
         .get(Role::Viewer, "/batches/{id}/items/{item}", item::show)
         .post(Role::Approver, "/batches/{id}/items/{item}/cancellation", item::cancel)
@@ -229,12 +231,15 @@ impl Show {
                 };
                 format!("Done. {} of {} were paid {} {paid}.{rest}", b.paid, b.items, b.currency)
             }
+            BatchState::Refused if b.resolved_as.is_some() => {
+                "PayPal does not have this batch: people looked and said so. Everything in it is due again.".into()
+            }
             BatchState::Refused => format!(
                 "PayPal did not take this batch. Nothing was paid, and everything in it is due again. {}",
                 reason::of_call(b.why.as_deref().unwrap_or_default(), "").merchant
             ),
             BatchState::Stuck => format!(
-                "Stopped on purpose: {}. Its commissions stay locked and are not due. Look at PayPal’s activity for this batch before anything else.",
+                "Stopped on purpose: {}. Its commissions stay locked and are not due until it is clear whether PayPal has it.",
                 b.why.as_deref().unwrap_or("its fate is unknown")
             ),
             BatchState::Cancelled => "Put back: nothing of it was paid, and everything in it is due again.".into(),
@@ -256,6 +261,10 @@ impl Show {
             | BatchState::Cancelled
             | BatchState::Exported => false,
         }
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.batch.state == BatchState::Stuck
     }
 
     fn can_cancel(&self) -> bool {
