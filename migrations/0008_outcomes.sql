@@ -27,6 +27,9 @@ alter table payout_items
         (cancel_asked_at is null) = (cancel_asked_by is null) and (cancel_at is null or cancel_asked_at is not null)
     );
 
+-- Every reading looks for wishes first.
+create index wishes_to_take_back on payout_items (merchant_id, batch_id) where cancel_at is not null;
+
 -- A person's word about a batch whose fate is not known. The last word of each counts.
 create table payout_statements (
     merchant_id  uuid not null,

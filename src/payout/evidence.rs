@@ -30,7 +30,7 @@ pub async fn attempts(tx: &mut Tx, batch: BatchId) -> sqlx::Result<Vec<Attempt>>
         from payout_attempts
         where merchant_id = $1 and batch_id = $2
         order by fence desc
-        limit 20
+        limit 5
         "#,
         merchant.0,
         batch.0

@@ -1,7 +1,7 @@
 //! One payment of a batch: where its money is, all that happened to it, and what a person may do about it.
 
 use super::actions::{TOO_LATE, pay_again};
-use super::words::{CLAIM_WINDOW, history_words};
+use super::words::{CLAIM_WINDOW, evidence_words, history_words};
 use super::{ItemRow, dated, exists};
 use crate::app::App;
 use crate::id::{BatchId, ItemId, sender_item_id};

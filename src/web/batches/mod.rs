@@ -13,8 +13,9 @@ use crate::id::{BatchId, ItemId};
 use crate::money::for_people;
 use crate::payout::batch::{BatchState, Rail, is_slow};
 use crate::payout::batches::{self, Batch, HistoryLine};
+use crate::payout::item::NotPaid;
 use crate::payout::items::{self, Item};
-use crate::payout::reason;
+use crate::payout::reason::{self, Fix};
 use crate::role::Role;
 use askama::Template;
 use axum::extract::State;
@@ -22,7 +23,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use words::{Told, history_words, item_words, state};
+use words::{Told, history_words, item_words, sentence, state};
 
 /// Batches on one page.
 const BATCHES: i64 = 50;
@@ -131,11 +132,13 @@ impl ItemRow {
     /// What the link to the item says.
     fn next_step(&self) -> &'static str {
         let item = &self.item;
-        match item.not_paid {
+        let fix = item.error_name.as_deref().map(|name| reason::of_item(name, "").fix);
+        match (item.not_paid, fix) {
             _ if item.flagged.is_some() || item.waits_for_a_decision() => "Look and decide",
             _ if item.can_be_cancelled() => "Remind, or take back",
-            Some(why) if why.releases() => "Correct, and pay again",
-            Some(_) | None => "Details",
+            (Some(NotPaid::Returned), _) | (Some(NotPaid::Failed), Some(Fix::Address)) => "Correct, and pay again",
+            (Some(NotPaid::Failed), Some(fix)) => fix.label(),
+            (_, _) => "Details",
         }
     }
 }
@@ -203,50 +206,7 @@ impl Show {
 
     /// What the page says above everything else.
     fn sentence(&self) -> String {
-        let b = &self.batch;
-        let paid = for_people(b.paid_amount, b.currency);
-        match b.state {
-            BatchState::Prepared => "Prepared, and not released yet. Nothing has been sent.".into(),
-            BatchState::Ready if b.attempts > 0 => {
-                "PayPal did not take this batch yet. Nothing was paid, and nothing is lost: it is tried again, or you take it back.".into()
-            }
-            BatchState::Ready => "Waiting to be handed to PayPal.".into(),
-            BatchState::Submitting if b.doubted_at.is_some() => {
-                "PayPal did not answer in time. We are asking whether it accepted this batch. Please do not pay these affiliates again.".into()
-            }
-            BatchState::Submitting => "Being handed to PayPal.".into(),
-            BatchState::Accepted if self.is_slow => {
-                "PayPal has had it for more than a day and has not finished. It is followed all the same; ask PayPal with its id.".into()
-            }
-            BatchState::Accepted if b.settled_at.is_none() => "PayPal has it and is paying.".into(),
-            BatchState::Accepted | BatchState::Closed if b.rail == Rail::Manual => {
-                format!("Marked as paid: {} {}. Reference: {}.", b.currency, self.total(), b.reference.as_deref().unwrap_or("none"))
-            }
-            BatchState::Accepted | BatchState::Closed => {
-                let rest = i64::from(b.items) - b.paid;
-                let rest = match rest {
-                    0 => String::new(),
-                    1 => " 1 has not been paid; see below.".into(),
-                    rest => format!(" {rest} have not been paid; see below."),
-                };
-                format!("Done. {} of {} were paid {} {paid}.{rest}", b.paid, b.items, b.currency)
-            }
-            BatchState::Refused if b.resolved_as.is_some() => {
-                "PayPal does not have this batch: people looked and said so. Everything in it is due again.".into()
-            }
-            BatchState::Refused => format!(
-                "PayPal did not take this batch. Nothing was paid, and everything in it is due again. {}",
-                reason::of_call(b.why.as_deref().unwrap_or_default(), "").merchant
-            ),
-            BatchState::Stuck => format!(
-                "Stopped on purpose: {}. Its commissions stay locked and are not due until it is clear whether PayPal has it.",
-                b.why.as_deref().unwrap_or("its fate is unknown")
-            ),
-            BatchState::Cancelled => "Put back: nothing of it was paid, and everything in it is due again.".into(),
-            BatchState::Exported => {
-                "A file for payment outside was made. Its commissions stand as paying until you mark it as paid or put it back.".into()
-            }
-        }
+        sentence(&self.batch, self.is_slow)
     }
 
     /// Whether the page should go on asking for news.

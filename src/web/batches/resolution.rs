@@ -1,6 +1,7 @@
 //! A batch whose fate is not known: the evidence at hand, and the ways for people to end the doubt.
 
 use super::actions::TOO_LATE;
+use super::words::attempt_words;
 use crate::app::App;
 use crate::id::BatchId;
 use crate::money::for_people;
@@ -48,6 +49,11 @@ struct Show {
 impl Show {
     fn total(&self) -> String {
         for_people(self.batch.total, self.batch.currency)
+    }
+
+    /// How many attempts there were, of which the last few are shown.
+    fn attempts(&self) -> String {
+        counted(self.batch.attempts.into(), "attempt", "attempts")
     }
 
     fn why(&self) -> &str {

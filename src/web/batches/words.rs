@@ -1,6 +1,7 @@
 //! What states are called, and what they mean for whoever waits for the money.
 
-use crate::payout::batch::BatchState;
+use crate::money::for_people;
+use crate::payout::batch::{BatchState, Rail};
 use crate::payout::batches::{Batch, HistoryLine};
 use crate::payout::item::{NotPaid, Wait};
 use crate::payout::items::Item;
@@ -36,6 +37,53 @@ pub(in crate::web) fn state(batch: &Batch) -> Told {
         BatchState::Exported => ("info", "Exported"),
     };
     Told { tone, word }
+}
+
+/// What a batch's page says above everything else.
+pub(super) fn sentence(b: &Batch, is_slow: bool) -> String {
+    let paid = for_people(b.paid_amount, b.currency);
+    match b.state {
+        BatchState::Prepared => "Prepared, and not released yet. Nothing has been sent.".into(),
+        BatchState::Ready if b.attempts > 0 => {
+            "PayPal did not take this batch yet. Nothing was paid, and nothing is lost: it is tried again, or you take it back.".into()
+        }
+        BatchState::Ready => "Waiting to be handed to PayPal.".into(),
+        BatchState::Submitting if b.doubted_at.is_some() => {
+            "PayPal did not answer in time. We are asking whether it accepted this batch. Please do not pay these affiliates again.".into()
+        }
+        BatchState::Submitting => "Being handed to PayPal.".into(),
+        BatchState::Accepted if is_slow => {
+            "PayPal has had it for more than a day and has not finished. It is followed all the same; ask PayPal with its id.".into()
+        }
+        BatchState::Accepted if b.settled_at.is_none() => "PayPal has it and is paying.".into(),
+        BatchState::Accepted | BatchState::Closed if b.rail == Rail::Manual => {
+            format!("Marked as paid: {} {}. Reference: {}.", b.currency, for_people(b.total, b.currency), b.reference.as_deref().unwrap_or("none"))
+        }
+        BatchState::Accepted | BatchState::Closed => {
+            let rest = i64::from(b.items) - b.paid;
+            let rest = match rest {
+                0 => String::new(),
+                1 => " 1 has not been paid; see below.".into(),
+                rest => format!(" {rest} have not been paid; see below."),
+            };
+            format!("Done. {} of {} were paid {} {paid}.{rest}", b.paid, b.items, b.currency)
+        }
+        BatchState::Refused if b.resolved_as.is_some() => {
+            "PayPal does not have this batch: people looked and said so. Everything in it is due again.".into()
+        }
+        BatchState::Refused => format!(
+            "PayPal did not take this batch. Nothing was paid, and everything in it is due again. {}",
+            reason::of_call(b.why.as_deref().unwrap_or_default(), "").merchant
+        ),
+        BatchState::Stuck => format!(
+            "Stopped on purpose: {}. Its commissions stay locked and are not due until it is clear whether PayPal has it.",
+            b.why.as_deref().unwrap_or("its fate is unknown")
+        ),
+        BatchState::Cancelled => "Put back: nothing of it was paid, and everything in it is due again.".into(),
+        BatchState::Exported => {
+            "A file for payment outside was made. Its commissions stand as paying until you mark it as paid or put it back.".into()
+        }
+    }
 }
 
 /// An item's state: tone, word, and a sentence that says what happened, why, and what follows.
@@ -155,9 +203,10 @@ pub(super) fn history_words(line: &HistoryLine) -> String {
         ("closed", true) => "Marked as paid.".to_owned(),
         ("closed", false) => "Finished: PayPal is not asked about it any more.".to_owned(),
         ("accepted", _) => "PayPal accepted it.".to_owned(),
-        ("PayPal was asked to take it back", _) => {
-            format!("PayPal was asked to take it back. {}", call_words(line.evidence.as_deref().unwrap_or_default()))
-        }
+        ("PayPal was asked to take it back", _) => match line.evidence.as_deref().unwrap_or_default() {
+            "RETURNED" => "PayPal was asked to take it back, and did.".to_owned(),
+            why => format!("PayPal was asked to take it back. {}", call_words(why)),
+        },
         (word, _) if !word.chars().any(char::is_lowercase) => format!("PayPal says: {word}."),
         (other, _) => match other.split_once(": ") {
             Some(("PayPal", status)) => format!("PayPal says: {status}."),
@@ -174,4 +223,26 @@ pub(super) fn history_words(line: &HistoryLine) -> String {
 /// Why a call came to nothing: PayPal's name for it in plain words, or our own sentence as it is.
 fn call_words(why: &str) -> String {
     if why.contains(' ') { format!("{why}.") } else { reason::of_call(why, "").merchant.into_owned() }
+}
+
+/// What stands behind a line of history, for people who will ask PayPal about it.
+pub(super) fn evidence_words(line: &HistoryLine) -> Option<String> {
+    let evidence = line.evidence.as_deref().filter(|text| !text.is_empty())?;
+    let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(evidence) else {
+        return Some(evidence.to_owned());
+    };
+    let told =
+        fields.iter().filter_map(|(name, value)| Some(format!("{} {}", name.replace("_id", ""), value.as_str()?)));
+    let told = told.collect::<Vec<_>>().join(", ");
+    (!told.is_empty()).then_some(told)
+}
+
+/// What came of an attempt to send.
+pub(super) fn attempt_words(outcome: &str) -> &'static str {
+    match outcome {
+        "accepted" => "PayPal accepted it.",
+        "refused" => "PayPal refused it.",
+        "not_yet" => "PayPal did not take it then.",
+        _ => "Whether PayPal took it is not known.",
+    }
 }

@@ -3,7 +3,7 @@
 use super::{column, days, item_of, paid_to};
 use crate::strange::{Strange, accepted, page, shown};
 use crate::support::world::World;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use stipend::payout::{reconcile, submit};
@@ -121,5 +121,28 @@ async fn each_is_looked_at_as_long_as_it_can_move_and_no_longer() {
     let looks = world.calls("show_batch").await;
     days(&world, 60).await;
     assert_eq!(world.calls("show_batch").await, looks, "nothing is expected any more");
+    world.check().await;
+}
+
+#[tokio::test]
+async fn from_day_28_to_day_60_nothing_is_sent_and_each_payment_is_told_for_what_it_is() {
+    let (mut world, _) = paid_to(&["unregistered"]).await;
+    world.owe("in-doubt@example.com", &["8.00"]).await;
+    world.fault(json!({"call": "create", "what": "cut_after", "times": 10_000})).await;
+    let doubted = world.pay_all().await[0];
+    world.work().await;
+    days(&world, 28).await;
+    assert_eq!(world.batch(doubted).await.0, "submitting", "day 28: it is still asked");
+    assert_eq!(world.standings().await["paying"], 2, "day 28: it is still unclaimed");
+    days(&world, 1).await;
+    let sent = world.calls("create").await;
+    for day in 30..=60 {
+        days(&world, 1).await;
+        assert_eq!(world.calls("create").await, sent, "day {day}");
+        assert_eq!(world.batch(doubted).await.0, "stuck", "day {day}");
+        let standings = world.standings().await;
+        assert_eq!(standings["unknown"], 1, "day {day}");
+        assert_eq!(standings["owed"], 2, "unclaimed money is back: day {day}");
+    }
     world.check().await;
 }
