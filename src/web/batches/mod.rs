@@ -4,9 +4,12 @@ mod actions;
 mod files;
 mod words;
 
+use super::waits::Waits;
 use super::when::{When, when};
 use super::{Error, Frame, Path, Query, Result, Routes, Section, Signed, html, page, see};
 use crate::app::App;
+use crate::connection::{self, pause};
+use crate::database::Tx;
 use crate::id::{BatchId, ItemId};
 use crate::money::for_people;
 use crate::payout::batch::{BatchState, Rail};
@@ -127,6 +130,7 @@ struct Show {
     batch: Batch,
     created: When,
     look: Option<When>,
+    waits: Option<Waits>,
     items: Vec<ItemRow>,
     next: Option<ItemId>,
     first: bool,
@@ -322,10 +326,12 @@ async fn load(app: &App, signed: &Signed, id: BatchId, asked: Asked) -> Result<S
         .map(|item| ItemRow { at: when(item.time_processed.unwrap_or(item.changed_at), zone), item })
         .collect();
     let history = batches::history(&mut tx, id).await?;
+    let waits = waits(app, &mut tx, &batch, zone).await?;
     Ok(Show {
         frame: signed.frame(Section::Payouts),
         created: when(batch.created_at, zone),
         look: batch.look_at.map(|at| when(at, zone)),
+        waits,
         items,
         next,
         first: asked.after.is_none(),
@@ -338,6 +344,28 @@ async fn load(app: &App, signed: &Signed, id: BatchId, asked: Asked) -> Result<S
             .collect(),
         state: asked.state,
         batch,
+    })
+}
+
+/// What keeps this batch from being handed over, or from being read.
+async fn waits(app: &App, tx: &mut Tx, batch: &Batch, zone: &str) -> Result<Option<Waits>> {
+    if batch.rail != Rail::Api {
+        return Ok(None);
+    }
+    Ok(match batch.state {
+        BatchState::Ready | BatchState::Submitting => {
+            Waits::in_currency(app, &pause::all(tx).await?, batch.currency, zone)
+        }
+        BatchState::Accepted if batch.trouble.is_some() => {
+            connection::in_force(tx).await?.and_then(|connection| Waits::of_reading(&connection, zone))
+        }
+        BatchState::Accepted
+        | BatchState::Prepared
+        | BatchState::Closed
+        | BatchState::Refused
+        | BatchState::Stuck
+        | BatchState::Cancelled
+        | BatchState::Exported => None,
     })
 }
 
