@@ -12,7 +12,7 @@ use super::crash::crash_point;
 use super::facts;
 use super::store::{Source, release, tell};
 use crate::app::App;
-use crate::connection;
+use crate::connection::{self, pause};
 use crate::database::Tx;
 use crate::paypal::ReadError;
 use crate::paypal::payouts::{BatchPage, BatchStatus};
@@ -118,6 +118,7 @@ async fn settle(app: &App, claimed: &ClaimedReading, status: &BatchStatus) -> an
         Some(settled) => watch_next(settled, now, &expected),
     };
     write_look(&mut tx, lease, status, settled_at, next, now).await?;
+    pause::readable(&mut tx, lease.connection).await?;
     if !same {
         tell(&mut tx, lease.batch, Source::Read, &format!("PayPal: {}", status.word()), None, now).await?;
     }
@@ -189,6 +190,7 @@ async fn write_look(
             state = case when $6::timestamptz is null then 'closed' else state end,
             changed_at = case when paypal_status is distinct from $4 or $6::timestamptz is null then $7 else changed_at end,
             trouble = null,
+            trouble_since = null,
             owner = null
         where merchant_id = $1 and id = $2 and fence = $3 and state = 'accepted'
         "#,
@@ -219,17 +221,21 @@ async fn put_off(app: &App, claimed: &ClaimedReading, error: &ReadError) -> anyh
     sqlx::query!(
         r#"
         update payout_batches
-        set look_at = $4, trouble = $5, owner = null
+        set look_at = $4, trouble = $5, trouble_since = coalesce(trouble_since, $6), owner = null
         where merchant_id = $1 and id = $2 and fence = $3 and state = 'accepted'
         "#,
         merchant.0,
         lease.batch.0,
         lease.fence,
         now + wait,
-        error.to_string()
+        error.to_string(),
+        now
     )
     .execute(&mut *tx)
     .await?;
+    if let ReadError::Refused(name) = error {
+        pause::unreadable(&mut tx, lease.connection, name, now).await?;
+    }
     tx.commit().await?;
     Ok(())
 }

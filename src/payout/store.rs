@@ -191,10 +191,10 @@ pub(super) async fn release(tx: &mut Tx, batch: BatchId, now: OffsetDateTime) ->
                 and l.merchant_id = i.merchant_id
                 and l.item_id = i.id
                 and l.released_at is null
-            returning l.merchant_id, l.commission_id
+            returning l.merchant_id, l.commission_id, l.item_id
         )
-        insert into owed (merchant_id, commission_id, affiliate_id, currency, due_on, amount)
-        select c.merchant_id, c.id, c.affiliate_id, c.currency, c.due_on, c.amount
+        insert into owed (merchant_id, commission_id, affiliate_id, currency, due_on, amount, released_from)
+        select c.merchant_id, c.id, c.affiliate_id, c.currency, c.due_on, c.amount, r.item_id
         from released r
         join commissions c on c.merchant_id = r.merchant_id and c.id = r.commission_id
         "#,

@@ -6,6 +6,7 @@ mod administration;
 mod affiliates;
 mod answers;
 mod architecture;
+mod attention;
 mod commissions;
 mod compose;
 mod configuration;
