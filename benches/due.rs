@@ -83,6 +83,7 @@ async fn serve(database: &Database) -> String {
         paypal: Client::new(http, None, clock.clone()),
         clock,
         public_url: None,
+        listens_at: None,
         demo: None,
         instance: InstanceId::new(),
         wake: Arc::default(),

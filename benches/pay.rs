@@ -40,6 +40,7 @@ pub async fn measure(database: &Database) {
             paypal: Client::new(http, Some(stand_in.clone()), clock.clone()),
             clock,
             public_url: None,
+            listens_at: None,
             demo: None,
             instance: InstanceId::new(),
             wake: Arc::default(),

@@ -1,8 +1,9 @@
 //! Which reconcilers run, how often, and what wakes them. The rows are the queue; nothing is kept here.
 
 use crate::app::App;
+use crate::connection::notifications;
 use crate::import;
-use crate::payout::{reconcile, submit};
+use crate::payout::{hint, inbox, reconcile, submit};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,9 @@ pub async fn run(app: App, stop: CancellationToken) {
     for _ in 0..READERS {
         loops.spawn(repeat(app.clone(), stop.clone(), Step::Read));
     }
-    loops.spawn(repeat(app.clone(), stop.clone(), Step::Import));
+    for step in [Step::Import, Step::Hint, Step::Register, Step::Missed] {
+        loops.spawn(repeat(app.clone(), stop.clone(), step));
+    }
     loops.spawn(repeat(app, stop, Step::Expire));
     while loops.join_next().await.is_some() {}
 }
@@ -33,6 +36,9 @@ enum Step {
     Send,
     Read,
     Import,
+    Hint,
+    Register,
+    Missed,
     Expire,
 }
 
@@ -64,6 +70,9 @@ async fn take(app: App, step: Step) -> anyhow::Result<bool> {
             Step::Send => submit::next(&app).await,
             Step::Read => reconcile::next(&app).await,
             Step::Import => import::next(&app).await,
+            Step::Hint => hint::next(&app).await,
+            Step::Register => notifications::next(&app).await,
+            Step::Missed => inbox::fetch_missed(&app).await,
             Step::Expire => submit::expire(&app).await.map(|()| false),
         }
     });

@@ -1,9 +1,10 @@
 //! The database: the pool, and the two roles under which anything is read or written.
 //!
 //! [`Database::merchant`] opens a transaction that sees one merchant; every request and every step of the worker uses
-//! it. [`Database::installation`] opens one that sees all; sign-in (`web/session.rs`), the worker's claim
-//! (`payout/claim.rs`, `import/step.rs`) and the administration of the installation (`admin.rs`, `verify/mod.rs`) are its
-//! only callers.
+//! it. [`Database::installation`] opens one that sees all; sign-in (`web/session.rs`), the worker's claims
+//! (`payout/claim.rs`, `payout/hint.rs`, `import/step.rs`), whose connection an event came to
+//! (`connection/notifications.rs`) and the administration of the installation (`admin.rs`, `verify/mod.rs`) are its only
+//! callers.
 
 pub mod local;
 

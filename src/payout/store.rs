@@ -216,6 +216,8 @@ pub(super) enum Source {
     Send,
     /// A reading of PayPal.
     Read,
+    /// What PayPal told by itself.
+    Event,
 }
 
 impl Source {
@@ -225,6 +227,7 @@ impl Source {
             Self::Person(person) => ("person", Some(person.0)),
             Self::Send => ("send", None),
             Self::Read => ("read", None),
+            Self::Event => ("event", None),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! "Cancel an unclaimed item", the one call that takes money back.
 
 use super::answer::{Cancellation, classify_cancellation};
-use super::client::segment;
-use super::{Client, Credentials, PayPalItemId};
+use super::{Client, Credentials, PayPalItemId, segment};
 use bytes::Bytes;
 use reqwest::Method;
 

@@ -29,7 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("payout", &["app", "audit", "connection", "database", "id", "money", "paypal"]),
     ("commission", &["audit", "database", "id", "money", "payout"]),
     ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money"]),
-    ("worker", &["app", "import", "payout"]),
+    ("worker", &["app", "connection", "import", "payout"]),
     ("telemetry", &["app"]),
     ("config", &[]),
     (
@@ -71,6 +71,7 @@ const PURE: &[&str] = &[
     "payout/report.rs",
     "paypal/answer.rs",
     "paypal/payouts.rs",
+    "paypal/signature.rs",
 ];
 
 /// Every source file, by its path below src.
@@ -142,6 +143,18 @@ fn only_the_sending_moves_money() {
     assert_eq!(with(&sources, ".create_batch("), files(&["payout/submit.rs"]));
     assert_eq!(with(&sources, "/v1/payments/payouts\""), files(&["paypal/client.rs"]));
     assert_eq!(with(&sources, "ClaimedBatch {"), files(&["payout/claim.rs"]), "a claim is made by claiming alone");
+}
+
+#[test]
+fn an_event_changes_no_payout() {
+    let sources = sources();
+    let named = imports(&sources["web/webhooks.rs"]);
+    assert_eq!(named, files(&["app", "id", "payout"]));
+    assert_eq!(sources["web/webhooks.rs"].matches("crate::payout::inbox").count(), 1);
+    assert_eq!(sources["web/webhooks.rs"].matches("crate::payout").count(), 1, "the inbox and nothing else");
+    for table in ["payout_batches", "payout_items", "allocations"] {
+        assert!(!sources["payout/inbox.rs"].contains(table), "the inbox writes {table}");
+    }
 }
 
 #[test]

@@ -29,3 +29,4 @@ mod sqlx_data;
 mod strange;
 mod support;
 mod verify;
+mod webhooks;

@@ -44,6 +44,8 @@ struct Show {
     approvers: Vec<String>,
     errors: FormErrors,
     typed: Typed,
+    /// What an event of PayPal's called this batch.
+    told: Option<String>,
 }
 
 impl Show {
@@ -70,11 +72,18 @@ pub(super) struct Typed {
     paypal_batch_id: String,
 }
 
-async fn load(app: &App, signed: &Signed, id: BatchId, typed: Typed, errors: FormErrors) -> Result<Show> {
+async fn load(app: &App, signed: &Signed, id: BatchId, mut typed: Typed, errors: FormErrors) -> Result<Show> {
     let mut tx = signed.tx(app).await?;
     let batch = batches::show(&mut tx, id).await?.ok_or(Error::NotFound)?;
     let zone = &signed.time_zone;
     let dated = |at| when(at, zone);
+    // An event may have named PayPal's batch; whether that is ours is for the reading to say.
+    let history = batches::history(&mut tx, id).await?;
+    let told =
+        history.iter().find_map(|line| line.became.strip_prefix("PayPal told of this batch as ").map(str::to_owned));
+    if let Some(told) = told.clone().filter(|_| typed.paypal_batch_id.is_empty()) {
+        typed.paypal_batch_id = told;
+    }
     Ok(Show {
         frame: signed.frame(Section::Payouts),
         attempts: evidence::attempts(&mut tx, id)
@@ -92,6 +101,7 @@ async fn load(app: &App, signed: &Signed, id: BatchId, typed: Typed, errors: For
         batch,
         errors,
         typed,
+        told,
     })
 }
 

@@ -5,8 +5,10 @@ mod bank;
 mod duplicates;
 mod faults;
 mod journal;
+pub mod receiver;
 mod refusals;
 mod sandbox;
+mod webhooks;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
