@@ -61,9 +61,10 @@ pub fn sender_item_id(item: ItemId) -> String {
 
 /// The item behind a name that PayPal echoes; nothing if no installation would give it.
 pub fn item_of(sender_item_id: &str) -> Option<ItemId> {
-    let digits = sender_item_id.bytes().map(|byte| DIGITS.iter().position(|digit| *digit == byte));
-    let bits = digits.map(|digit| digit.and_then(|digit| u128::try_from(digit).ok()));
-    let id = bits.fold(Some(0_u128), |id, digit| id?.checked_mul(32)?.checked_add(digit?))?;
+    let id = sender_item_id.bytes().try_fold(0_u128, |id, byte| {
+        let digit = DIGITS.iter().position(|digit| *digit == byte)?;
+        id.checked_mul(32)?.checked_add(u128::try_from(digit).ok()?)
+    })?;
     let id = ItemId(Uuid::from_u128(id));
     (self::sender_item_id(id) == sender_item_id).then_some(id)
 }
