@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("admin", &["clock", "database", "id", "master_key", "newcomer", "password", "role", "vault"]),
     ("verify", &["database", "money"]),
     ("affiliate", &["audit", "database", "id", "money"]),
-    ("connection", &["app", "audit", "database", "id", "paypal", "vault"]),
+    ("connection", &["app", "audit", "database", "id", "money", "paypal", "vault"]),
     ("payout", &["app", "audit", "connection", "database", "id", "money", "paypal"]),
     ("commission", &["audit", "database", "id", "money", "payout"]),
     ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money"]),
@@ -177,7 +177,7 @@ fn money_is_never_a_float() {
 fn what_decides_does_nothing_else() {
     let sources = sources();
     for file in PURE {
-        for word in ["async fn", "query", ".await", "crate::database", "axum"] {
+        for word in ["async fn", "sqlx::query", ".await", "crate::database", "axum"] {
             assert!(!with(&sources, word).contains(*file), "{file} contains {word}");
         }
     }
