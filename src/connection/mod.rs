@@ -6,13 +6,13 @@
 
 mod candidate;
 pub mod notifications;
+pub mod pause;
 mod store;
 mod verify;
 
 pub use candidate::Candidate;
-pub use store::{
-    Blocking, Card, Connection, blocking_batches, card, credentials, in_force, pause, resume, watched_batches,
-};
+pub use pause::Pause;
+pub use store::{Blocking, Card, Connection, blocking_batches, card, credentials, in_force, watched_batches};
 pub use verify::{Checked, Outcome, check};
 
 use crate::app::App;
@@ -121,6 +121,17 @@ pub async fn check_again(
     tx.commit().await?;
     app.wake.notify_waiters();
     Ok(Ok(Some(checked.outcome)))
+}
+
+/// A person says that something has changed at PayPal: one payment of those that wait is tried now.
+pub async fn try_now(app: &App, merchant: MerchantId, actor: &Actor) -> anyhow::Result<bool> {
+    let mut tx = app.database.merchant(merchant).await?;
+    let Some(connection) = in_force(&mut tx).await? else { return Ok(false) };
+    pause::try_now(&mut tx, connection.id, app.clock.now()).await?;
+    audit::record(&mut tx, actor, "asked to try payments again", "PayPal connection", serde_json::json!({})).await?;
+    tx.commit().await?;
+    app.wake.notify_waiters();
+    Ok(true)
 }
 
 /// Takes the connection out of force and destroys its secret, after a last use of it: PayPal need not tell us any more.

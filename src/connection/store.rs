@@ -1,6 +1,7 @@
 //! SQL of connections.
 
 use super::candidate::{self, Candidate};
+use super::pause::{self, Pause};
 use super::{Checked, Outcome};
 use crate::app::App;
 use crate::audit::Actor;
@@ -25,12 +26,10 @@ pub struct Connection {
     pub checked_at: OffsetDateTime,
     /// What PayPal said then.
     pub check_outcome: Outcome,
-    /// Payments wait since then …
-    pub paused_at: Option<OffsetDateTime>,
-    /// … for this reason (PayPal's error name, or ours) …
-    pub paused_why: Option<String>,
-    /// … and are tried again then.
-    pub resume_at: Option<OffsetDateTime>,
+    /// PayPal refuses to be read since then …
+    pub unreadable_at: Option<OffsetDateTime>,
+    /// … with this error name.
+    pub unreadable_why: Option<String>,
     /// PayPal accepted a payment through it: the account is approved.
     pub first_payout_accepted_at: Option<OffsetDateTime>,
 }
@@ -51,6 +50,8 @@ pub struct Blocking {
 pub struct Card {
     /// The connection in force.
     pub connection: Option<Connection>,
+    /// What of it waits.
+    pub pauses: Vec<Pause>,
     /// What was saved beside it and has not passed.
     pub candidate: Option<Candidate>,
     /// Fixed by the first batch.
@@ -65,6 +66,7 @@ pub struct Card {
 pub async fn card(tx: &mut Tx) -> anyhow::Result<Card> {
     Ok(Card {
         connection: in_force(tx).await?,
+        pauses: pause::all(tx).await?,
         candidate: candidate::open_card(tx).await?,
         fixed_environment: fixed_environment(tx).await?,
         blocking: blocking_batches(tx).await?,
@@ -85,9 +87,8 @@ pub async fn in_force(tx: &mut Tx) -> sqlx::Result<Option<Connection>> {
             connected_at,
             checked_at,
             check_outcome as "check_outcome: Outcome",
-            paused_at,
-            paused_why,
-            resume_at,
+            unreadable_at,
+            unreadable_why,
             first_payout_accepted_at
         from connections
         where merchant_id = $1 and in_force
@@ -208,10 +209,7 @@ pub(super) async fn put_in_force(
             check_outcome = 'ready',
             check_debug_id = excluded.check_debug_id,
             webhook_look_at = null,
-            events_look_at = null,
-            paused_at = null,
-            paused_why = null,
-            resume_at = null
+            events_look_at = null
         "#,
         merchant.0,
         id.0,
@@ -224,11 +222,11 @@ pub(super) async fn put_in_force(
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    pause::end(tx, id, app.clock.now()).await
 }
 
-/// Keeps what PayPal said about the connection in force. "Ready" lets a paused queue go on.
-pub(super) async fn record_check(tx: &mut Tx, app: &App, id: ConnectionId, checked: &Checked) -> sqlx::Result<()> {
+/// Keeps what PayPal said about the connection in force. "Ready" lets a paused queue try again.
+pub(super) async fn record_check(tx: &mut Tx, app: &App, id: ConnectionId, checked: &Checked) -> anyhow::Result<()> {
     let merchant = tx.merchant();
     if checked.outcome == Outcome::Unreachable {
         return Ok(());
@@ -248,51 +246,8 @@ pub(super) async fn record_check(tx: &mut Tx, app: &App, id: ConnectionId, check
     .execute(&mut **tx)
     .await?;
     if checked.outcome == Outcome::Ready {
-        resume(tx, id).await?;
+        pause::try_now(tx, id, app.clock.now()).await?;
     }
-    Ok(())
-}
-
-/// Payments through this connection wait until `until`; only the first reason is kept.
-pub async fn pause(
-    tx: &mut Tx,
-    id: ConnectionId,
-    why: &str,
-    now: OffsetDateTime,
-    until: OffsetDateTime,
-) -> sqlx::Result<()> {
-    let merchant = tx.merchant();
-    sqlx::query!(
-        r#"
-        update connections
-        set paused_at = coalesce(paused_at, $4), paused_why = $3, resume_at = $5
-        where merchant_id = $1 and id = $2
-        "#,
-        merchant.0,
-        id.0,
-        why,
-        now,
-        until
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Payments go on.
-pub async fn resume(tx: &mut Tx, id: ConnectionId) -> sqlx::Result<()> {
-    let merchant = tx.merchant();
-    sqlx::query!(
-        r#"
-        update connections
-        set paused_at = null, paused_why = null, resume_at = null
-        where merchant_id = $1 and id = $2 and paused_at is not null
-        "#,
-        merchant.0,
-        id.0
-    )
-    .execute(&mut **tx)
-    .await?;
     Ok(())
 }
 
@@ -303,7 +258,14 @@ pub(super) async fn retire(tx: &mut Tx, app: &App) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         update connections
-        set in_force = false, secret = null, checked_at = $2, paused_at = null, paused_why = null, resume_at = null
+        set in_force = false,
+            secret = null,
+            checked_at = $2,
+            paused_at = null,
+            paused_why = null,
+            resume_at = null,
+            unreadable_at = null,
+            unreadable_why = null
         where merchant_id = $1 and in_force
         "#,
         merchant.0,

@@ -6,6 +6,7 @@
 use super::batch::{LEASE, LEASE_RENEWAL, RESEND_WINDOW};
 use crate::app::App;
 use crate::id::{BatchId, ConnectionId, MerchantId};
+use crate::money::Currency;
 use crate::paypal::PayPalBatchId;
 use anyhow::ensure;
 use bytes::Bytes;
@@ -13,6 +14,9 @@ use time::{Duration, OffsetDateTime};
 
 /// An instance whose clock is further than this from the database's does not claim.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::minutes(1);
+
+/// What comes of a batch is known by then, or its sender is gone: while payments wait, the next one may try.
+const LONGEST_TRY: Duration = Duration::minutes(3);
 
 /// A lease on one batch.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +33,7 @@ pub struct ClaimedBatch {
     pub(super) lease: Lease,
     pub(super) sender_batch_id: String,
     pub(super) body: Bytes,
+    pub(super) currency: Currency,
     pub(super) attempts: i32,
     /// An earlier attempt's fate is not known.
     pub(super) doubted: bool,
@@ -50,18 +55,42 @@ pub async fn to_send(app: &App) -> anyhow::Result<Option<ClaimedBatch>> {
     let row = sqlx::query!(
         r#"
         with next as (
-            select b.merchant_id, b.id
+            select b.merchant_id, b.id, b.connection_id, b.currency, c.paused_at, p.currency as paused_currency
             from payout_batches b
             join connections c on c.merchant_id = b.merchant_id and c.id = b.connection_id
+            left join currency_pauses p
+                on p.merchant_id = b.merchant_id and p.connection_id = b.connection_id and p.currency = b.currency
             where b.state in ('ready', 'submitting')
                 and b.rail = 'api'
                 and b.look_at <= $1
                 and (b.first_attempt_at is null or b.first_attempt_at > $2)
                 and c.secret is not null
                 and (c.paused_at is null or c.resume_at <= $1)
+                and (p.currency is null or p.resume_at <= $1)
             order by b.look_at
             limit 1
             for update of b skip locked
+        ),
+        -- Of what waits, one batch tries while the others go on waiting for what comes of it.
+        trying as (
+            update connections c
+            set resume_at = $5
+            from next
+            where c.merchant_id = next.merchant_id
+                and c.id = next.connection_id
+                and c.paused_at is not null
+                and c.resume_at <= $1
+            returning c.id
+        ),
+        trying_currency as (
+            update currency_pauses p
+            set resume_at = $5
+            from next
+            where p.merchant_id = next.merchant_id
+                and p.connection_id = next.connection_id
+                and p.currency = next.currency
+                and p.resume_at <= $1
+            returning p.currency
         ),
         claimed as (
             update payout_batches b
@@ -74,8 +103,13 @@ pub async fn to_send(app: &App) -> anyhow::Result<Option<ClaimedBatch>> {
                 look_at = $4,
                 changed_at = $1
             from next
-            where b.merchant_id = next.merchant_id and b.id = next.id
-            returning b.merchant_id, b.id, b.connection_id, b.fence, b.sender_batch_id, b.body, b.attempts, b.doubted_at
+            where b.merchant_id = next.merchant_id
+                and b.id = next.id
+                and (next.paused_at is null or exists (select from trying))
+                and (next.paused_currency is null or exists (select from trying_currency))
+            returning
+                b.merchant_id, b.id, b.connection_id, b.fence, b.sender_batch_id, b.body, b.currency, b.attempts,
+                b.doubted_at
         ),
         attempted as (
             insert into payout_attempts (merchant_id, batch_id, fence, owner, started_at)
@@ -89,6 +123,7 @@ pub async fn to_send(app: &App) -> anyhow::Result<Option<ClaimedBatch>> {
             fence,
             sender_batch_id,
             body as "body!",
+            currency as "currency: Currency",
             attempts,
             doubted_at is not null as "doubted!",
             clock_timestamp() as "database_now!"
@@ -97,7 +132,8 @@ pub async fn to_send(app: &App) -> anyhow::Result<Option<ClaimedBatch>> {
         now,
         now - RESEND_WINDOW,
         app.instance.0,
-        now + LEASE
+        now + LEASE,
+        now + LONGEST_TRY
     )
     .fetch_optional(&mut *tx)
     .await?;
@@ -109,6 +145,7 @@ pub async fn to_send(app: &App) -> anyhow::Result<Option<ClaimedBatch>> {
         lease,
         sender_batch_id: row.sender_batch_id,
         body: row.body.into(),
+        currency: row.currency,
         attempts: row.attempts,
         doubted: row.doubted,
     }))

@@ -39,7 +39,7 @@ async fn with_news(app: &App) -> sqlx::Result<Vec<MerchantId>> {
         select merchant_id
         from payout_batches
         where hinted_at is not null
-            and state in ('submitting', 'accepted', 'closed')
+            and (state = 'submitting' or state in ('accepted', 'closed') and paypal_batch_id is not null)
             and (owner is null or look_at <= $1)
         "#,
         app.clock.now()
@@ -83,7 +83,8 @@ fn meaning(told: &Told, now: OffsetDateTime) -> Meaning {
     // One that a person has ended without an id is not read any more.
     let other = told.known.is_none() || told.named.is_some() && told.named != told.known;
     match state {
-        BatchState::Accepted | BatchState::Closed if other => Meaning::Unexpected,
+        // One that people closed by their word has no id to be read by.
+        BatchState::Accepted | BatchState::Closed if other || told.known.is_none() => Meaning::Unexpected,
         BatchState::Accepted => soon,
         BatchState::Closed if told.newest.is_some_and(|newest| newest < changed_at - LAG) => Meaning::Old,
         BatchState::Closed => soon,
@@ -203,7 +204,7 @@ async fn take_over(tx: &mut Tx, now: OffsetDateTime) -> sqlx::Result<()> {
             hinted_at = null
         where merchant_id = $1
             and hinted_at is not null
-            and state in ('submitting', 'accepted', 'closed')
+            and (state = 'submitting' or state in ('accepted', 'closed') and paypal_batch_id is not null)
             and (owner is null or look_at <= $2)
         "#,
         merchant.0,

@@ -7,8 +7,9 @@ use super::crash::crash_point;
 use super::refuse::{name_items, refuse};
 use super::store::{Source, tell};
 use crate::app::App;
-use crate::connection;
+use crate::connection::{self, pause};
 use crate::database::Tx;
+use crate::money::Currency;
 use crate::paypal::client::Sent;
 use crate::paypal::{Answer, NotYet, PayPalBatchId, Refusal, Unknown};
 use anyhow::ensure;
@@ -35,6 +36,8 @@ enum Submission {
     NotYet(NotYet),
     /// Perhaps it has it; look again after so long.
     Unknown(String, Duration),
+    /// The same, and nothing else may be sent before.
+    SlowDown(Duration),
     /// A batch of this name is there, and it is not ours: nobody may send or free anything until a person has looked.
     Mismatch(String),
 }
@@ -106,16 +109,18 @@ async fn send(app: &App, claimed: &ClaimedBatch) -> anyhow::Result<(Sent, Submis
         Answer::Duplicate(None) => {
             Submission::Unknown("PayPal has a batch of this name and does not say which".into(), later)
         }
-        Answer::Duplicate(Some(id)) => match adopt(app, &credentials, claimed, &id).await {
-            Adoption::Ours => Submission::Accepted(id),
-            Adoption::NotOurs(why) => Submission::Mismatch(why),
-            Adoption::CannotTell(why) => Submission::Unknown(why, later),
-        },
+        Answer::Duplicate(Some(id)) => {
+            match adopt(app, &credentials, (&claimed.sender_batch_id, &claimed.body), &id).await {
+                Adoption::Ours => Submission::Accepted(id),
+                Adoption::NotOurs(why) => Submission::Mismatch(why),
+                Adoption::CannotTell(why) => Submission::Unknown(why, later),
+            }
+        }
         Answer::Refused(refusal) => Submission::Refused(refusal),
         Answer::NotYet(why) => Submission::NotYet(why),
         Answer::Unknown(Unknown::TooMany(seconds)) => {
             let wait = seconds.and_then(|s| i64::try_from(s).ok()).map_or(SLOW_DOWN, Duration::seconds);
-            Submission::Unknown("PayPal asks us to slow down (429)".into(), wait.clamp(SLOW_DOWN, Duration::hours(1)))
+            Submission::SlowDown(wait.clamp(SLOW_DOWN, Duration::hours(1)))
         }
         Answer::Unknown(Unknown::NoAnswer(why)) => Submission::Unknown(why, later),
         Answer::Unknown(Unknown::Failed(status)) => Submission::Unknown(format!("PayPal answered {status}"), later),
@@ -137,7 +142,7 @@ async fn record(app: &App, claimed: &ClaimedBatch, sent: &Sent, submission: &Sub
     let mut tx = app.database.merchant(lease.merchant).await?;
     let (outcome, word) = match submission {
         Submission::Accepted(id) => {
-            accepted(&mut tx, lease, id, now).await?;
+            accepted(&mut tx, claimed, id, now).await?;
             ("accepted", "accepted".to_owned())
         }
         Submission::Refused(refusal) if !claimed.doubted => {
@@ -145,19 +150,29 @@ async fn record(app: &App, claimed: &ClaimedBatch, sent: &Sent, submission: &Sub
             refuse(&mut tx, lease.batch, lease.fence, Source::Send, refusal, &affected, now).await?;
             ("refused", format!("refused: {}", refusal.name))
         }
-        Submission::NotYet(why) if !claimed.doubted => {
-            not_yet(&mut tx, lease, why, claimed.attempts, now).await?;
-            ("not_yet", format!("not yet: {}", pause_reason(why).0))
-        }
         Submission::Refused(refusal) => {
             let why = format!("refused as {} after an attempt whose fate is unknown", refusal.name);
             doubt(&mut tx, lease, now, now + resend_after(claimed.attempts)).await?;
             ("unknown", why)
         }
         Submission::NotYet(why) => {
-            let why = format!("{} after an attempt whose fate is unknown", pause_reason(why).0);
-            doubt(&mut tx, lease, now, now + resend_after(claimed.attempts)).await?;
-            ("unknown", why)
+            let (reason, waits) = not_yet_words(why, claimed.currency);
+            if let Some((currency, first)) = waits {
+                pause::begin(&mut tx, lease.connection, currency, &reason, now, first).await?;
+            }
+            let later = now + resend_after(claimed.attempts);
+            if claimed.doubted {
+                doubt(&mut tx, lease, now, later).await?;
+                ("unknown", format!("{reason} after an attempt whose fate is unknown"))
+            } else {
+                not_yet(&mut tx, lease, if waits.is_some() { now } else { later }, now).await?;
+                ("not_yet", format!("not yet: {reason}"))
+            }
+        }
+        Submission::SlowDown(wait) => {
+            pause::begin(&mut tx, lease.connection, None, "RATE_LIMIT_REACHED", now, *wait).await?;
+            doubt(&mut tx, lease, now, now + *wait).await?;
+            ("unknown", "PayPal asks us to slow down (429)".to_owned())
         }
         Submission::Unknown(why, wait) => {
             doubt(&mut tx, lease, now, now + *wait).await?;
@@ -176,8 +191,8 @@ async fn record(app: &App, claimed: &ClaimedBatch, sent: &Sent, submission: &Sub
     Ok(())
 }
 
-async fn accepted(tx: &mut Tx, lease: Lease, id: &PayPalBatchId, now: OffsetDateTime) -> anyhow::Result<()> {
-    let merchant = tx.merchant();
+async fn accepted(tx: &mut Tx, claimed: &ClaimedBatch, id: &PayPalBatchId, now: OffsetDateTime) -> anyhow::Result<()> {
+    let (merchant, lease) = (tx.merchant(), claimed.lease);
     let changed = sqlx::query!(
         r#"
         update payout_batches
@@ -194,31 +209,13 @@ async fn accepted(tx: &mut Tx, lease: Lease, id: &PayPalBatchId, now: OffsetDate
     .execute(&mut **tx)
     .await?;
     ensure_held(lease, changed.rows_affected())?;
-    sqlx::query!(
-        r#"
-        update connections
-        set first_payout_accepted_at = coalesce(first_payout_accepted_at, $3),
-            paused_at = null,
-            paused_why = null,
-            resume_at = null
-        where merchant_id = $1
-            and id = $2
-            and (first_payout_accepted_at is null or paused_at is not null)
-        "#,
-        merchant.0,
-        lease.connection.0,
-        now
-    )
-    .execute(&mut **tx)
-    .await?;
+    pause::accepted(tx, lease.connection, claimed.currency, now).await?;
     Ok(())
 }
 
-/// Back to Ready, certainly not at PayPal. The merchant's queue pauses, once, unless PayPal was merely out of reach.
-async fn not_yet(tx: &mut Tx, lease: Lease, why: &NotYet, attempts: i32, now: OffsetDateTime) -> anyhow::Result<()> {
+/// Back to Ready, certainly not at PayPal.
+async fn not_yet(tx: &mut Tx, lease: Lease, again: OffsetDateTime, now: OffsetDateTime) -> anyhow::Result<()> {
     let merchant = tx.merchant();
-    let (reason, pause) = pause_reason(why);
-    let again = now + pause.unwrap_or(resend_after(attempts));
     let changed = sqlx::query!(
         r#"
         update payout_batches
@@ -228,25 +225,23 @@ async fn not_yet(tx: &mut Tx, lease: Lease, why: &NotYet, attempts: i32, now: Of
         merchant.0,
         lease.batch.0,
         lease.fence,
-        if pause.is_some() { now } else { again },
+        again,
         now
     )
     .execute(&mut **tx)
     .await?;
-    ensure_held(lease, changed.rows_affected())?;
-    if pause.is_some() {
-        connection::pause(tx, lease.connection, &reason, now, again).await?;
-    }
-    Ok(())
+    ensure_held(lease, changed.rows_affected())
 }
 
-fn pause_reason(why: &NotYet) -> (String, Option<Duration>) {
+/// PayPal's name for it or our words, and what has to wait for how long at first: everything, one currency, or (PayPal
+/// being merely out of reach) nothing but this batch.
+fn not_yet_words(why: &NotYet, currency: Currency) -> (String, Option<(Option<Currency>, Duration)>) {
     match why {
         NotYet::Unreachable(why) => (format!("PayPal could not be reached: {why}"), None),
-        NotYet::SignInRefused => ("SIGN_IN_REFUSED".into(), Some(SIGN_IN_PAUSE)),
-        NotYet::NotPermitted(name) => (name.clone(), Some(PAUSE)),
-        NotYet::InsufficientFunds => ("INSUFFICIENT_FUNDS".into(), Some(PAUSE)),
-        NotYet::CurrencyNotHeld => ("NON_HOLDING_CURRENCY".into(), Some(PAUSE)),
+        NotYet::SignInRefused => ("SIGN_IN_REFUSED".into(), Some((None, SIGN_IN_PAUSE))),
+        NotYet::NotPermitted(name) => (name.clone(), Some((None, PAUSE))),
+        NotYet::InsufficientFunds => ("INSUFFICIENT_FUNDS".into(), Some((None, PAUSE))),
+        NotYet::CurrencyNotHeld => ("NON_HOLDING_CURRENCY".into(), Some((Some(currency), PAUSE))),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::answer::{ErrorBody, Exchange, NotYet};
 use super::certificates::Certificates;
 use super::payouts::{BatchPage, ItemSeen, PAGE_SIZE, parse_batch, parse_item};
-use super::{Answer, Credentials, Environment, PayPalBatchId, PayPalItemId, answer, read_json};
+use super::{Answer, Credentials, Environment, PayPalBatchId, PayPalItemId, answer, read_json, segment};
 use crate::clock::Clock;
 use bytes::Bytes;
 use reqwest::{Method, RequestBuilder};
@@ -234,6 +234,24 @@ impl Client {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<Vec<u8>, ReadError> {
+        let (status, body) = self.call(credentials, method, path, body).await?;
+        match status {
+            200..=299 => Ok(body),
+            401 | 403 => Err(ReadError::Refused(error_name(&body))),
+            404 => Err(ReadError::NotFound),
+            429 => Err(ReadError::TooMany),
+            _ => Err(ReadError::Failed(format!("PayPal answered {status} {}", error_name(&body)))),
+        }
+    }
+
+    /// One call that may be repeated, with one renewal of the token: the answer's status and body.
+    pub(super) async fn call(
+        &self,
+        credentials: &Credentials,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<(u16, Vec<u8>), ReadError> {
         let url = format!("{}{path}", self.base(credentials.environment).map_err(ReadError::Failed)?);
         for fresh in [false, true] {
             let token = match self.token(credentials, fresh).await {
@@ -250,19 +268,11 @@ impl Client {
             if let Some(body) = &body {
                 request = request.body(body.clone());
             }
-            let (exchange, _) = exchange(request, MAX_ANSWER).await;
-            let (status, body) = match exchange {
-                Exchange::Answered { status, body, .. } => (status, body),
+            match exchange(request, MAX_ANSWER).await.0 {
+                Exchange::Answered { status: 401, .. } if !fresh => {}
+                Exchange::Answered { status, body, .. } => return Ok((status, body)),
                 Exchange::NotSent(why) | Exchange::Lost(why) => return Err(ReadError::Failed(why)),
-            };
-            return match status {
-                200..=299 => Ok(body),
-                401 if !fresh => continue,
-                401 | 403 => Err(ReadError::Refused(error_name(&body))),
-                404 => Err(ReadError::NotFound),
-                429 => Err(ReadError::TooMany),
-                _ => Err(ReadError::Failed(format!("PayPal answered {status} {}", error_name(&body)))),
-            };
+            }
         }
         unreachable!("the second round always returns")
     }
@@ -378,14 +388,4 @@ fn describe(error: &reqwest::Error) -> String {
 fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     text.chars().filter(|c| *c != '\0').take(MAX_EVIDENCE).collect()
-}
-
-/// An id as one path segment, whatever it contains.
-pub(super) fn segment(id: &str) -> String {
-    id.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
-            other => format!("%{other:02X}"),
-        })
-        .collect()
 }

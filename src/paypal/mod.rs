@@ -4,13 +4,14 @@
 //! PayPal's answers are never followed; only their last segment is read.
 
 pub mod answer;
+mod cancel;
 mod certificates;
 pub mod client;
 pub mod payouts;
 pub mod signature;
 pub mod webhooks;
 
-pub use answer::{Answer, NotYet, Refusal, Unknown};
+pub use answer::{Answer, Cancellation, NotYet, Refusal, Unknown};
 pub use certificates::Authenticity;
 pub use client::{Client, ReadError, SignIn};
 
@@ -121,4 +122,14 @@ fn drop_nul(value: &mut serde_json::Value) {
         serde_json::Value::Object(fields) => fields.values_mut().for_each(drop_nul),
         serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
     }
+}
+
+/// An id as one path segment, whatever it contains.
+fn segment(id: &str) -> String {
+    id.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
 }

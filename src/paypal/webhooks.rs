@@ -1,7 +1,7 @@
 //! Webhooks: where PayPal tells us that something happened, and its list of what it told.
 
 use super::signature::Transmission;
-use super::{Client, Credentials, PayPalBatchId, ReadError, drop_nul, read_json};
+use super::{Client, Credentials, PayPalBatchId, ReadError, drop_nul, read_json, segment};
 use bytes::Bytes;
 use reqwest::{Method, Url};
 use serde::Deserialize;
@@ -168,13 +168,13 @@ impl Client {
             { "op": "replace", "path": "/url", "value": url },
             { "op": "replace", "path": "/event_types", "value": names(events) },
         ]);
-        let path = format!("{WEBHOOKS}/{}", super::client::segment(id));
+        let path = format!("{WEBHOOKS}/{}", segment(id));
         self.read(credentials, Method::PATCH, &path, Some(patch.to_string().into())).await.map(drop)
     }
 
     /// PayPal no longer tells this address; one that is gone already is no error.
     pub async fn delete_webhook(&self, credentials: &Credentials, id: &str) -> Result<(), ReadError> {
-        let path = format!("{WEBHOOKS}/{}", super::client::segment(id));
+        let path = format!("{WEBHOOKS}/{}", segment(id));
         match self.read(credentials, Method::DELETE, &path, None).await {
             Ok(_) | Err(ReadError::NotFound) => Ok(()),
             Err(error) => Err(error),

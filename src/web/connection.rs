@@ -1,5 +1,6 @@
 //! `/integrations/payment`: the card of the PayPal connection, and the form behind Connect and Edit.
 
+use super::waits::Waits;
 use super::when::{When, when};
 use super::{Error, Form, FormErrors, Frame, Result, Routes, Section, Signed, Tone, page, see, unaccepted};
 use crate::app::{App, Hints};
@@ -21,6 +22,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get(Role::Admin, "/integrations/payment/paypal", form)
         .post(Role::Admin, "/integrations/payment/paypal", save)
         .post(Role::Admin, "/integrations/payment/paypal/verification", check_again)
+        .post(Role::Approver, "/integrations/payment/paypal/resumption", try_now)
         .post(Role::Admin, "/integrations/payment/paypal/disconnection", disconnect)
 }
 
@@ -31,23 +33,22 @@ struct Index {
     card: Card,
     connected: Option<When>,
     checked: Option<When>,
-    paused: Option<When>,
-    resumes: Option<When>,
+    waits: Vec<Waits>,
     tried: Option<When>,
     notified: Option<Words<String>>,
 }
 
 impl Index {
-    fn new(signed: &Signed, card: Card, notifications: Option<&Notifications>) -> Self {
+    fn new(app: &App, signed: &Signed, card: Card, notifications: Option<&Notifications>) -> Self {
         let zone = &signed.time_zone;
         let connection = card.connection.as_ref();
-        let paused = connection.and_then(|c| c.paused_at);
+        let pauses = card.pauses.iter().map(|pause| Waits::of(app, pause, zone));
+        let waits = pauses.chain(connection.and_then(|c| Waits::of_reading(c, zone))).collect();
         Self {
             frame: signed.frame(Section::Integrations),
             connected: connection.map(|c| when(c.connected_at, zone)),
             checked: connection.map(|c| when(c.checked_at, zone)),
-            paused: paused.map(|at| when(at, zone)),
-            resumes: connection.and_then(|c| c.resume_at).map(|at| when(at, zone)),
+            waits,
             tried: card.candidate.as_ref().map(|c| when(c.checked_at.unwrap_or(c.saved_at), zone)),
             notified: notifications.map(|told| notification_words(told, zone)),
             card,
@@ -60,10 +61,6 @@ impl Index {
 
     fn works(&self, connection: &Connection) -> bool {
         connection.check_outcome == Outcome::Ready
-    }
-
-    fn pause(&self, connection: &Connection) -> &'static str {
-        pause_words(connection.paused_why.as_deref().unwrap_or_default())
     }
 
     fn candidate_words(&self, candidate: &Candidate) -> Words {
@@ -148,31 +145,6 @@ fn notification_words(told: &Notifications, zone: &str) -> Words<String> {
     Words { tone, title, text }
 }
 
-/// Why payments wait, and what ends it.
-fn pause_words(why: &str) -> &'static str {
-    match why {
-        "SIGN_IN_REFUSED" => "PayPal refuses our sign-in. Enter the Secret again with Edit.",
-        "INSUFFICIENT_FUNDS" => {
-            "There is not enough money in your PayPal balance for the next payment. Add money at PayPal."
-        }
-        "NON_HOLDING_CURRENCY" => {
-            "Your PayPal account does not hold the currency of the next payment. Open a balance in it at PayPal."
-        }
-        "REQUIRED_SCOPE_MISSING" => {
-            "The app may not send payouts. Enable Payouts for it in PayPal’s developer dashboard."
-        }
-        "AUTHORIZATION_ERROR" | "NOT_AUTHORIZED" => {
-            "PayPal has not approved this account for payouts yet. Ask PayPal to enable Payouts."
-        }
-        "SENDER_EMAIL_UNCONFIRMED" => "PayPal wants the e-mail address of your account confirmed.",
-        "SENDER_ACCOUNT_UNVERIFIED" | "CIP_NOT_VERIFIED" => "PayPal wants your account’s identity verified.",
-        "SENDER_RESTRICTED" | "SENDER_LOCKED" => {
-            "PayPal has restricted your account. Look at your account at PayPal, or call PayPal."
-        }
-        _ => "PayPal does not let this account send payouts at the moment. Look at your account at PayPal.",
-    }
-}
-
 async fn index(State(app): State<App>, signed: Signed) -> Result<Response> {
     let mut tx = signed.tx(&app).await?;
     let card = connection::card(&mut tx).await?;
@@ -180,7 +152,7 @@ async fn index(State(app): State<App>, signed: Signed) -> Result<Response> {
         Some(connection) => Some(notifications::shown(&mut tx, &app, connection.id).await?),
         None => None,
     };
-    page(&Index::new(&signed, card, notifications.as_ref()))
+    page(&Index::new(&app, &signed, card, notifications.as_ref()))
 }
 
 #[derive(Template)]
@@ -337,6 +309,14 @@ async fn check_again(State(app): State<App>, signed: Signed) -> Result<Response>
         | Outcome::Unreachable => see(PAGE),
     };
     Ok(told.into_response())
+}
+
+async fn try_now(State(app): State<App>, signed: Signed) -> Result<Response> {
+    if connection::try_now(&app, signed.merchant, &signed.actor(&app)).await? {
+        let said = "One of the payments that wait is tried now; if PayPal takes it, the others follow.";
+        return Ok(see(PAGE).saying(said).into_response());
+    }
+    Ok(see(PAGE).with(Tone::Info, "There is nothing to try: PayPal is not connected.").into_response())
 }
 
 async fn disconnect(State(app): State<App>, signed: Signed) -> Result<Response> {

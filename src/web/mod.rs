@@ -22,6 +22,7 @@ mod session;
 mod setup;
 mod sign_in;
 mod visitor;
+mod waits;
 mod webhooks;
 pub mod when;
 

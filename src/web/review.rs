@@ -1,13 +1,14 @@
 //! `/payouts/new/{id}`: the review of a selection, and the one button that pays it.
 
 use super::due::read_row;
+use super::waits::Waits;
 use super::when::{When, day, when};
 use super::{
     Error, Form, FormErrors, Frame, Path, Query, Result, Routes, Section, Signed, Tone, page, see, unaccepted,
 };
 use crate::app::App;
 use crate::commission::due::problem_words;
-use crate::connection::{self, Connection};
+use crate::connection::{self, Connection, pause};
 use crate::database::Tx;
 use crate::id::{AffiliateId, RequestId};
 use crate::money::{Money, for_people};
@@ -92,6 +93,7 @@ struct Review {
     typed: Typed,
     selection: Selection,
     connection: Option<Connection>,
+    waits: Vec<Waits>,
     sums: Vec<Sum>,
     unpayable: Vec<Shown>,
     lines: Vec<Shown>,
@@ -211,6 +213,7 @@ async fn build(
     let unpayable = selection.lines.iter().filter(|line| paypal && line.problem.is_some()).map(shown).collect();
     let warnings = if outside { warnings(&all) } else { Vec::new() };
     let from = from.min(all.len());
+    let waits = if paypal { waits(app, signed, tx, &selection).await? } else { Vec::new() };
     let approvers =
         if signed.role < Role::Approver { crate::payout::batches::approvers(tx).await? } else { Vec::new() };
     Ok(Review {
@@ -218,6 +221,7 @@ async fn build(
         errors,
         sums: sums(&selection),
         connection,
+        waits,
         unpayable,
         lines: all.into_iter().skip(from).take(SHOWN).collect(),
         warnings,
@@ -226,6 +230,14 @@ async fn build(
         typed: Typed { request: Some(id), seen: hex::encode(selection.seen()), ..typed },
         selection,
     })
+}
+
+/// What this payment would wait for.
+async fn waits(app: &App, signed: &Signed, tx: &mut Tx, selection: &Selection) -> Result<Vec<Waits>> {
+    let currencies: HashSet<_> = selection.lines.iter().map(|line| line.amount.currency()).collect();
+    let pauses = pause::all(tx).await?.into_iter();
+    let these = pauses.filter(|pause| pause.currency.is_none_or(|currency| currencies.contains(&currency)));
+    Ok(these.map(|pause| Waits::of(app, &pause, &signed.time_zone)).collect())
 }
 
 fn warnings(lines: &[Shown]) -> Vec<String> {

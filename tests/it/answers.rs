@@ -96,28 +96,6 @@ async fn a_duplicate_without_a_link_stays_in_doubt() {
 }
 
 #[tokio::test]
-async fn not_yet_pauses_the_queue_and_goes_on_by_itself() {
-    for (status, name) in [(422, "INSUFFICIENT_FUNDS"), (400, "NON_HOLDING_CURRENCY"), (403, "SENDER_RESTRICTED")] {
-        let mut world = World::connected().await;
-        world.owe("a@example.com", &["10.00"]).await;
-        world.owe_in("EUR", "a@example.com", &["10.00"]).await;
-        world.fault(json!({"call": "create", "what": "status", "status": status, "name": name})).await;
-        world.pay_all().await;
-        world.work().await;
-        assert_eq!(world.calls("create").await, 1, "{name}: the second batch waits with the first");
-        assert_eq!(world.standings().await["paying"], 2);
-        let mut tx = world.tx().await;
-        let connection = stipend::connection::in_force(&mut tx).await.unwrap().unwrap();
-        assert_eq!(connection.paused_why.as_deref(), Some(name));
-        drop(tx);
-        world.advance(Duration::minutes(16));
-        world.settle().await;
-        assert_eq!(world.standings().await["paid"], 2, "{name}");
-        world.check().await;
-    }
-}
-
-#[tokio::test]
 async fn an_expired_token_is_renewed_once_and_nothing_is_paid_twice() {
     let mut world = World::connected().await;
     world.owe("a@example.com", &["10.00"]).await;
