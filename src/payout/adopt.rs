@@ -1,6 +1,5 @@
-//! A repeated name was refused as a duplicate: is the batch that PayPal has the one we sent?
+//! A repeated name was refused as a duplicate, or a person names a batch: is what PayPal has the batch we sent?
 
-use super::claim::ClaimedBatch;
 use super::crash::crash_point;
 use crate::app::App;
 use crate::paypal::payouts::{BatchPage, ItemSeen};
@@ -47,10 +46,10 @@ pub(super) struct FrozenAmount {
 pub(super) async fn adopt(
     app: &App,
     credentials: &Credentials,
-    claimed: &ClaimedBatch,
+    (sender_batch_id, body): (&str, &[u8]),
     id: &PayPalBatchId,
 ) -> Adoption {
-    let frozen: FrozenBody = serde_json::from_slice(&claimed.body).expect("we wrote this body");
+    let frozen: FrozenBody = serde_json::from_slice(body).expect("we wrote this body");
     let ours: HashMap<&str, &FrozenAmount> =
         frozen.items.iter().map(|item| (item.sender_item_id.as_str(), &item.amount)).collect();
     let mut found = HashSet::new();
@@ -62,7 +61,7 @@ pub(super) async fn adopt(
             }
         };
         crash_point("mid_adopt");
-        if let Some(other) = page.sender_batch_id.as_deref().filter(|echo| *echo != claimed.sender_batch_id) {
+        if let Some(other) = page.sender_batch_id.as_deref().filter(|echo| *echo != sender_batch_id) {
             return Adoption::NotOurs(format!("PayPal names batch {id}, whose name is {other}"));
         }
         // An item may be listed twice: pages shift while PayPal works on the batch.

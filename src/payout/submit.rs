@@ -109,11 +109,13 @@ async fn send(app: &App, claimed: &ClaimedBatch) -> anyhow::Result<(Sent, Submis
         Answer::Duplicate(None) => {
             Submission::Unknown("PayPal has a batch of this name and does not say which".into(), later)
         }
-        Answer::Duplicate(Some(id)) => match adopt(app, &credentials, claimed, &id).await {
-            Adoption::Ours => Submission::Accepted(id),
-            Adoption::NotOurs(why) => Submission::Mismatch(why),
-            Adoption::CannotTell(why) => Submission::Unknown(why, later),
-        },
+        Answer::Duplicate(Some(id)) => {
+            match adopt(app, &credentials, (&claimed.sender_batch_id, &claimed.body), &id).await {
+                Adoption::Ours => Submission::Accepted(id),
+                Adoption::NotOurs(why) => Submission::Mismatch(why),
+                Adoption::CannotTell(why) => Submission::Unknown(why, later),
+            }
+        }
         Answer::Refused(refusal) => Submission::Refused(refusal),
         Answer::NotYet(why) => Submission::NotYet(why),
         Answer::Unknown(Unknown::TooMany(seconds)) => {

@@ -21,6 +21,17 @@ batches as (
             when a.attempts <> a.fences then format('two attempts of batch %s have one fence', b.number)
             when b.first_attempt_at is distinct from a.first then
                 format('the window of batch %s does not begin at its first attempt', b.number)
+            when b.doubted_at is not null and b.accepted_at is null and b.resolved_at is null
+                and b.state not in ('submitting', 'stuck') then
+                format('nobody ended the doubt about batch %s, and it is %s', b.number, b.state)
+            when b.resolved_as in ('there', 'not_there') and not exists (
+                select
+                from payout_statements s
+                where s.merchant_id = b.merchant_id
+                    and s.batch_id = b.id
+                    and s.says = b.resolved_as
+                    and s.total = b.total
+            ) then format('the doubt about batch %s was ended on nobody''s word', b.number)
             when b.rail = 'manual' and a.attempts > 0 then format('batch %s was paid outside and handed to PayPal', b.number)
         end as problem
     from payout_batches b

@@ -17,6 +17,7 @@ mod import;
 mod in_a_browser;
 mod local_postgres;
 mod main_job;
+mod outcomes;
 mod pay;
 mod pictures;
 mod properties;

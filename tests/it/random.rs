@@ -11,11 +11,12 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use std::time::Duration as StdDuration;
 use stipend::app::App;
-use stipend::id::BatchId;
+use stipend::id::{BatchId, ItemId};
 use stipend::money::Currency;
+use stipend::payout::decide::Decision;
 use stipend::payout::draft::{DraftError, How, draft};
 use stipend::payout::selection::{DueRow, Filter, Ticked};
-use stipend::payout::{manual, reconcile, submit};
+use stipend::payout::{cancel, decide, manual, reconcile, submit};
 use time::Duration;
 
 /// Seeds of an ordinary run.
@@ -88,7 +89,9 @@ impl Schedule {
             26..29 => self.pay_outside().await,
             29..32 => self.take_back().await,
             32..34 => self.cancel_a_commission().await,
-            34..52 => self.something_will_go_wrong().await,
+            34..37 => self.ask_back().await,
+            37..39 => self.decide().await,
+            39..52 => self.something_will_go_wrong().await,
             52..60 => self.crash().await,
             60..84 => self.work().await,
             _ => self.time_passes(),
@@ -174,6 +177,39 @@ impl Schedule {
             tokio::join!(manual::cancel(app, merchant, &actor, batch), submit::next(&self.instances[1]));
         let outcome = taken_back.unwrap();
         self.note(format!("taken back: {outcome:?}, while working: {worked:?}"));
+    }
+
+    /// A person wishes that whatever is unclaimed comes back, while an instance may be reading.
+    async fn ask_back(&mut self) {
+        let mut batches = self.batches("state = 'accepted'").await;
+        batches.sort_unstable();
+        let Some(batch) = batches.choose(&mut self.random).copied() else { return };
+        let (app, merchant, actor) = (&self.world.app, self.world.merchant, self.world.actor());
+        let (asked, worked) =
+            tokio::join!(cancel::ask(app, merchant, &actor, batch, None), reconcile::next(&self.instances[1]));
+        let outcome = asked.unwrap();
+        self.note(format!("asked back: {outcome:?}, while working: {worked:?}"));
+    }
+
+    /// A person decides about everything that waits for that, one way or the other.
+    async fn decide(&mut self) {
+        let mut tx = self.world.tx().await;
+        let items: Vec<(BatchId, ItemId)> = sqlx::query_as(
+            "select batch_id, id from payout_items
+            where merchant_id = $1 and not_paid in ('blocked', 'refunded', 'reversed') and decided is distinct from 'due_again'
+            order by id",
+        )
+        .bind(self.world.merchant)
+        .fetch_all(&mut *tx)
+        .await
+        .unwrap();
+        drop(tx);
+        for item in items {
+            let decision = if self.random.random_bool(0.5) { Decision::DueAgain } else { Decision::WrittenOff };
+            let (app, merchant, actor) = (&self.world.app, self.world.merchant, self.world.actor());
+            let outcome = decide::decide(app, merchant, &actor, item, decision, "so").await.unwrap();
+            self.note(format!("decided {decision:?}: {outcome:?}"));
+        }
     }
 
     async fn cancel_a_commission(&mut self) {
@@ -307,7 +343,8 @@ fn fault(random: &mut StdRng) -> Value {
     ]
     .choose(random)
     .unwrap();
-    let call = *["create", "create", "create", "show_batch", "show_batch", "token", "any"].choose(random).unwrap();
+    let call =
+        *["create", "create", "create", "show_batch", "show_batch", "cancel", "token", "any"].choose(random).unwrap();
     match random.random_range(0..20) {
         0 => json!({"call": call, "what": "cut_before", "nth": nth, "times": times}),
         1..4 => json!({"call": call, "what": "cut_after", "nth": nth, "times": times}),

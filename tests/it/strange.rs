@@ -18,7 +18,7 @@ use time::Duration;
 type Show = dyn Fn(&[Value], usize) -> Value + Send + Sync;
 
 #[derive(Clone)]
-struct Strange {
+pub struct Strange {
     sent: Arc<Mutex<Vec<Value>>>,
     /// What "create batch" answers, time after time; the last one stays.
     created: Arc<Mutex<Vec<(u16, Value)>>>,
@@ -27,7 +27,7 @@ struct Strange {
 
 impl Strange {
     /// Serves, and gives an instance that believes it is PayPal.
-    async fn start(
+    pub async fn start(
         world: &World,
         created: Vec<(u16, Value)>,
         show: impl Fn(&[Value], usize) -> Value + Send + Sync + 'static,
@@ -60,7 +60,7 @@ async fn show_batch(State(strange): State<Strange>, Query(query): Query<HashMap<
     Json((strange.show)(&strange.sent.lock().unwrap(), page))
 }
 
-fn accepted() -> (u16, Value) {
+pub fn accepted() -> (u16, Value) {
     (201, json!({"batch_header": {"payout_batch_id": "PB1", "batch_status": "PENDING"}}))
 }
 
@@ -73,12 +73,12 @@ fn duplicate() -> (u16, Value) {
 }
 
 /// A page of one batch.
-fn page(status: &str, items: &[Value], pages: usize) -> Value {
+pub fn page(status: &str, items: &[Value], pages: usize) -> Value {
     json!({"total_pages": pages, "batch_header": {"payout_batch_id": "PB1", "batch_status": status}, "items": items})
 }
 
 /// The item that was sent, as PayPal shows it.
-fn shown(sent: &Value, number: usize, status: &str) -> Value {
+pub fn shown(sent: &Value, number: usize, status: &str) -> Value {
     json!({
         "payout_item_id": format!("PI{number}"),
         "transaction_id": format!("T{number}"),

@@ -4,9 +4,10 @@ use crate::support::program::{RunAs, program};
 use crate::support::world::{World, everything};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Executor};
+use stipend::money::Currency;
 use stipend::payout::draft::How;
 use stipend::payout::manual;
-use stipend::payout::selection::Ticked;
+use stipend::payout::selection::{DueRow, Ticked};
 use stipend::verify::{Invariant, verify};
 use time::Duration;
 
@@ -62,6 +63,10 @@ async fn busy() -> World {
     world.owe("put-back@example.com", &["7.00"]).await;
     let exported = world.try_pay(&everything(), How::Export).await.unwrap();
     manual::release_manual(&world.app, world.merchant, &world.actor(), exported[0]).await.unwrap().unwrap();
+    world.owe_in("EUR", "pending@example.com", &["7.00"]).await;
+    let row = DueRow { affiliate: world.affiliates["pending@example.com"], currency: Currency::EUR };
+    world.try_pay(&Ticked::These { rows: vec![row], commissions: vec![] }, How::PayPal).await.unwrap();
+    world.settle().await;
     world.fault(json!({"call": "create", "what": "cut_after", "times": 3_000})).await;
     world.pay_all().await;
     for _ in 0..31 {
@@ -146,6 +151,8 @@ async fn each_damage_is_found_under_its_name() {
         (I5, format!("update payout_batches set fence = 0 where id = {one}")),
         (I5, format!("update payout_batches set attempts = attempts + 1 where id = {one}")),
         (I5, format!("insert into payout_attempts (merchant_id, batch_id, fence, owner, started_at) select merchant_id, id, fence + 1, id, first_attempt_at from payout_batches where id = {one}")),
+        (I5, "update payout_batches set state = 'closed' where state = 'stuck'".into()),
+        (I5, "update payout_batches set state = 'closed', resolved_at = now(), resolved_as = 'there' where state = 'stuck'".into()),
         (I6, "update payout_items set state = 'open', wait = 'processing' where state = 'paid' and transaction_id is not null".into()),
         (I6, "update payout_history set was = 'SUCCESS' where became = 'PENDING'".into()),
         (I6, "update payout_history set became = 'PENDING' where became = 'SUCCESS'".into()),

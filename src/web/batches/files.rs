@@ -4,9 +4,8 @@ use super::exists;
 use super::words::item_words;
 use crate::app::App;
 use crate::id::{BatchId, ItemId};
-use crate::payout::batches::{self, Item};
+use crate::payout::items::{self, Item};
 use crate::web::export;
-use crate::web::when::when;
 use crate::web::{Path, Result, Signed};
 use axum::extract::State;
 use axum::response::Response;
@@ -33,8 +32,7 @@ pub(super) async fn items_csv(State(app): State<App>, signed: Signed, Path(id): 
     let name = format!("batch-{}.csv", batch.number);
     let zone = signed.time_zone.clone();
     let lines = portions(app, signed, id, move |item: Item| {
-        let at = when(item.time_processed.unwrap_or(item.changed_at), &zone);
-        let (_, word, sentence) = item_words(&item, &batch, &at);
+        let (_, word, sentence) = item_words(&item, &batch, &zone);
         let mut amount = item.amount;
         amount.rescale(item.currency.scale());
         vec![
@@ -82,9 +80,9 @@ fn portions(
         async move {
             let Some(after) = state else { return Ok(None) };
             let mut tx = signed.tx(&app).await?;
-            let items = batches::items(&mut tx, id, None, after, PORTION).await?;
-            let last = items.last().map(|item| item.id);
-            let lines = items.into_iter().map(line).collect();
+            let found = items::items(&mut tx, id, None, after, PORTION).await?;
+            let last = found.last().map(|item| item.id);
+            let lines = found.into_iter().map(line).collect();
             Ok(last.map(|last| (lines, Some(Some(last)))))
         }
     })

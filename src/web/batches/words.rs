@@ -1,10 +1,15 @@
 //! What states are called, and what they mean for whoever waits for the money.
 
 use crate::payout::batch::BatchState;
-use crate::payout::batches::{Batch, HistoryLine, Item};
+use crate::payout::batches::{Batch, HistoryLine};
 use crate::payout::item::{NotPaid, Wait};
+use crate::payout::items::Item;
 use crate::payout::reason;
-use crate::web::when::When;
+use crate::web::when::when;
+use time::Duration;
+
+/// Unclaimed money comes back after so long (PayPal's OpenAPI file, `transaction_status`).
+pub(super) const CLAIM_WINDOW: Duration = Duration::days(30);
 
 /// A state for people: tone, word, and a sentence.
 pub(in crate::web) struct Told {
@@ -34,7 +39,16 @@ pub(in crate::web) fn state(batch: &Batch) -> Told {
 }
 
 /// An item's state: tone, word, and a sentence that says what happened, why, and what follows.
-pub(super) fn item_words(item: &Item, batch: &Batch, at: &When) -> (&'static str, &'static str, String) {
+pub(super) fn item_words(item: &Item, batch: &Batch, zone: &str) -> (&'static str, &'static str, String) {
+    let (tone, word, sentence) = outcome_words(item, batch, zone);
+    match item.decided.as_deref() {
+        Some("written_off") => ("quiet", "Written off", format!("{word}, and written off by a person.")),
+        Some(_) => ("quiet", word, format!("{word}. A person decided that it is due again.")),
+        None => (tone, word, sentence),
+    }
+}
+
+fn outcome_words(item: &Item, batch: &Batch, zone: &str) -> (&'static str, &'static str, String) {
     if let Some(flag) = &item.flagged {
         return ("warning", "Needs a person", format!("{flag}, which does not fit. Look at this payment at PayPal."));
     }
@@ -42,15 +56,14 @@ pub(super) fn item_words(item: &Item, batch: &Batch, at: &When) -> (&'static str
     let or = |default: &str| why.clone().unwrap_or_else(|| default.to_owned());
     let why = why.as_ref().map_or_else(String::new, |why| format!(" {why}"));
     match (item.state.as_str(), item.wait, item.not_paid) {
-        ("paid", _, _) => ("good", "Paid", format!("Paid on {}.", at.day)),
+        ("paid", _, _) => ("good", "Paid", format!("Paid on {}.", when(item.processed(), zone).day)),
         (_, Some(Wait::Processing), _) => ("info", "Processing", or("PayPal is working on it.")),
         (_, Some(Wait::OnHold), _) => ("info", "Held", or("PayPal is reviewing it. Nothing to do yet.")),
-        (_, Some(Wait::Unclaimed), _) => (
-            "warning",
-            "Unclaimed",
-            format!("Sent, and not accepted yet.{why} It comes back 30 days after the payment."),
-        ),
+        (_, Some(Wait::Unclaimed), _) => unclaimed_words(item, &why, zone),
         (_, _, Some(NotPaid::Failed)) => ("bad", "Failed", format!("Not paid.{why} The amount is due again.")),
+        (_, _, Some(NotPaid::Returned)) if item.cancel_asked_at.is_some() => {
+            ("warning", "Cancelled", "You took it back; the money is back and due again.".to_owned())
+        }
         (_, _, Some(NotPaid::Returned)) => {
             ("warning", "Returned", format!("Not accepted; the money is back and due again.{why}"))
         }
@@ -83,6 +96,26 @@ pub(super) fn item_words(item: &Item, batch: &Batch, at: &When) -> (&'static str
         },
         (_, _, Some(NotPaid::PutBack)) => ("quiet", "Put back", "Put back by a person; due again.".to_owned()),
         (_, None, None) => queued_words(batch),
+    }
+}
+
+fn unclaimed_words(item: &Item, why: &str, zone: &str) -> (&'static str, &'static str, String) {
+    let back = when(item.processed() + CLAIM_WINDOW, zone).day;
+    match &item.cancel_said {
+        _ if item.is_being_cancelled() => (
+            "info",
+            "Being taken back",
+            "PayPal is asked to take it back. It is due again once PayPal shows that.".to_owned(),
+        ),
+        Some(said) => {
+            let said = call_words(said);
+            (
+                "warning",
+                "Unclaimed",
+                format!("Sent, and not accepted yet. PayPal did not take it back: {said} It comes back on {back}."),
+            )
+        }
+        None => ("warning", "Unclaimed", format!("Sent, and not accepted yet.{why} It comes back on {back}.")),
     }
 }
 
@@ -122,6 +155,10 @@ pub(super) fn history_words(line: &HistoryLine) -> String {
         ("closed", true) => "Marked as paid.".to_owned(),
         ("closed", false) => "Finished: PayPal is not asked about it any more.".to_owned(),
         ("accepted", _) => "PayPal accepted it.".to_owned(),
+        ("PayPal was asked to take it back", _) => {
+            format!("PayPal was asked to take it back. {}", call_words(line.evidence.as_deref().unwrap_or_default()))
+        }
+        (word, _) if !word.chars().any(char::is_lowercase) => format!("PayPal says: {word}."),
         (other, _) => match other.split_once(": ") {
             Some(("PayPal", status)) => format!("PayPal says: {status}."),
             Some(("not yet", why)) => format!("PayPal did not take it yet. {}", call_words(why)),

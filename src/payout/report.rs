@@ -1,0 +1,308 @@
+//! PayPal's activity report, read for what it says about items of ours. Pure, and tolerant of its forms: the download of
+//! the Activity page, transaction and settlement reports, and the reports of large batches.
+//!
+//! A line is about an item only if one of its cells is our own id of that item. It shows a payment only if its amount,
+//! currency and address are the item's too and PayPal calls it completed. Nothing is concluded from likeness.
+
+use crate::money::Currency;
+use rust_decimal::Decimal;
+
+/// The largest report that is taken.
+pub const LARGEST: usize = 16 * 1024 * 1024;
+/// Lines before the names of the columns: settlement reports begin with some of their own.
+const PREAMBLE: usize = 20;
+/// Of fees, and of the hold that PayPal puts on a batch's money: they say nothing about a payment.
+const BESIDE: [&str; 3] = ["T0104", "T1105", "T1503"];
+/// A payment sent.
+const SENT: &str = "T0001";
+
+/// An item to be looked for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Our id of it at PayPal.
+    pub name: String,
+    /// Where its money goes.
+    pub receiver: String,
+    /// How much.
+    pub amount: Decimal,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// What one line says about one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which of those wanted.
+    pub item: usize,
+    /// The line in the file.
+    pub line: u64,
+    /// It shows a finished payment of just this item.
+    pub paid: bool,
+    /// In words.
+    pub says: String,
+    /// PayPal's transaction.
+    pub transaction: Option<String>,
+}
+
+/// What a report says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Lines about our items.
+    pub findings: Vec<Finding>,
+    /// Lines in all.
+    pub lines: u64,
+    /// Lines of the same address and amount as an item, without our id. They prove nothing.
+    pub alike: u64,
+}
+
+/// Why a file is no such report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoReport;
+
+/// The columns that we read; each may be missing but the first two.
+struct Columns {
+    transaction: usize,
+    amount: usize,
+    /// In the currency's smallest unit, as settlement reports have it.
+    in_units: bool,
+    currency: Option<usize>,
+    status: Option<usize>,
+    code: Option<usize>,
+    receiver: Option<usize>,
+}
+
+impl Columns {
+    fn of(header: &csv::StringRecord) -> Option<Self> {
+        let names: Vec<String> =
+            header.iter().map(|name| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>()).collect();
+        let find = |wanted: &[&str]| {
+            wanted.iter().find_map(|wanted| names.iter().position(|name| name.eq_ignore_ascii_case(wanted)))
+        };
+        let units = find(&["grosstransactionamount"]);
+        Some(Self {
+            transaction: find(&["transactionid"])?,
+            amount: units.or_else(|| find(&["gross", "payoutamount", "amount"]))?,
+            in_units: units.is_some(),
+            currency: find(&["currency", "grosstransactioncurrency", "currencycode"]),
+            status: find(&["status", "transactionstatus"]),
+            code: find(&["transactioneventcode", "eventcode"]),
+            receiver: find(&["toemailaddress", "recipient", "receiver"]),
+        })
+    }
+}
+
+/// Looks for items in a report.
+pub fn read(content: &[u8], wanted: &[Wanted]) -> Result<Found, NoReport> {
+    let (text, ..) = encoding_rs::UTF_8.decode(content);
+    let start =
+        text.lines().take(PREAMBLE).find(|line| line.to_ascii_lowercase().contains("transaction")).ok_or(NoReport)?;
+    let separator = [b',', b'\t', b';'].into_iter().max_by_key(|sign| start.bytes().filter(|b| b == sign).count());
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(separator.unwrap_or(b','))
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(text.as_bytes());
+    let mut columns = None;
+    let mut found = Found::default();
+    for record in reader.records() {
+        let record = record.map_err(|_| NoReport)?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let Some(columns) = &columns else {
+            if line > PREAMBLE as u64 {
+                return Err(NoReport);
+            }
+            columns = Columns::of(&record);
+            continue;
+        };
+        found.lines += 1;
+        look(columns, &record, line, wanted, &mut found);
+    }
+    columns.map(|_| only_clear(found)).ok_or(NoReport)
+}
+
+fn look(columns: &Columns, record: &csv::StringRecord, line: u64, wanted: &[Wanted], found: &mut Found) {
+    let cell = |column: Option<usize>| column.and_then(|column| record.get(column)).map_or("", str::trim);
+    if BESIDE.contains(&cell(columns.code)) {
+        return;
+    }
+    let is_named = |item: &Wanted| record.iter().any(|cell| cell.trim().eq_ignore_ascii_case(&item.name));
+    let Some(item) = wanted.iter().position(is_named) else {
+        let is_alike = |item: &Wanted| {
+            cell(columns.receiver).eq_ignore_ascii_case(&item.receiver) && has_amount(columns, record, item)
+        };
+        found.alike += u64::from(wanted.iter().any(is_alike));
+        return;
+    };
+    let transaction = Some(cell(Some(columns.transaction)).to_owned()).filter(|id| !id.is_empty());
+    let judged = judge(columns, record, &wanted[item], transaction.is_some());
+    let (paid, says) = match judged {
+        Ok(says) => (true, says),
+        Err(why) => (false, why),
+    };
+    found.findings.push(Finding { item, line, paid, says, transaction });
+}
+
+/// Whether a line that names an item shows its payment: what PayPal calls it, or why not.
+fn judge(
+    columns: &Columns,
+    record: &csv::StringRecord,
+    item: &Wanted,
+    has_transaction: bool,
+) -> Result<String, String> {
+    let cell = |column: Option<usize>| column.and_then(|column| record.get(column)).map_or("", str::trim);
+    let (receiver, status, code) = (cell(columns.receiver), cell(columns.status), cell(columns.code));
+    if !has_amount(columns, record, item) {
+        return Err(format!("another amount: {} {}", cell(columns.currency), cell(Some(columns.amount))));
+    }
+    if !receiver.is_empty() && !receiver.eq_ignore_ascii_case(&item.receiver) {
+        return Err(format!("another address: {receiver}"));
+    }
+    if !has_transaction {
+        return Err("no transaction".into());
+    }
+    if !code.is_empty() && code != SENT {
+        return Err(code.to_owned());
+    }
+    match status.to_ascii_lowercase().as_str() {
+        "completed" | "success" | "s" => Ok(status.to_owned()),
+        "" if code == SENT => Ok(code.to_owned()),
+        "" => Err("no status".into()),
+        _ => Err(status.to_owned()),
+    }
+}
+
+/// Signs are PayPal's bookkeeping: money sent is negative there.
+fn has_amount(columns: &Columns, record: &csv::StringRecord, item: &Wanted) -> bool {
+    let cell = |column: usize| record.get(column).map_or("", str::trim);
+    let amount = amount(cell(columns.amount)).map(|amount| {
+        let is_whole = !cell(columns.amount).contains(['.', ',']);
+        if columns.in_units && is_whole { amount / Decimal::from(10_u32.pow(item.currency.scale())) } else { amount }
+    });
+    amount == Some(item.amount) && columns.currency.is_none_or(|column| cell(column) == item.currency.code())
+}
+
+/// A number as people in any country write it: the last point or comma with at most two digits behind it is the decimal
+/// sign, everything else between digits only groups them.
+fn amount(text: &str) -> Option<Decimal> {
+    let text: String = text.chars().filter(|c| c.is_ascii_digit() || matches!(c, '.' | ',')).collect();
+    let (whole, fraction) = match text.rfind(['.', ',']) {
+        Some(at) if text.len() - at <= 3 => (&text[..at], &text[at + 1..]),
+        Some(_) | None => (text.as_str(), ""),
+    };
+    let whole: String = whole.chars().filter(char::is_ascii_digit).collect();
+    if whole.is_empty() {
+        return None;
+    }
+    format!("{whole}.{fraction}0").parse::<Decimal>().ok()
+}
+
+/// An item that several lines tell different things of is not shown as paid by any of them.
+fn only_clear(mut found: Found) -> Found {
+    let all = found.findings.clone();
+    for finding in &mut found.findings {
+        let mut others = all.iter().filter(|other| other.item == finding.item);
+        if finding.paid && others.any(|other| !other.paid || other.transaction != finding.transaction) {
+            finding.paid = false;
+            finding.says.push_str(", and other lines say otherwise");
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted() -> Vec<Wanted> {
+        let item = |name: &str, amount: &str, currency: &str| Wanted {
+            name: name.into(),
+            receiver: format!("{}@example.com", name.to_lowercase()),
+            amount: amount.parse().unwrap(),
+            currency: currency.parse().unwrap(),
+        };
+        vec![item("AAA", "12.50", "USD"), item("BBB", "1234.00", "USD"), item("CCC", "1200", "JPY")]
+    }
+
+    /// What a report says about each item: `paid` or the words, and the transaction.
+    fn check(report: &str, expected: &[(usize, &str, &str)]) {
+        let found = read(report.as_bytes(), &wanted()).unwrap();
+        let got: Vec<(usize, String, String)> = found
+            .findings
+            .into_iter()
+            .map(|f| (f.item, if f.paid { "paid".into() } else { f.says }, f.transaction.unwrap_or_default()))
+            .collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(i, says, id)| (*i, (*says).to_owned(), (*id).to_owned())).collect();
+        assert_eq!(got, expected, "{report}");
+    }
+
+    #[test]
+    fn the_activity_download_is_read() {
+        check(
+            "\u{feff}\"Date\",\"Name\",\"Type\",\"Status\",\"Currency\",\"Gross\",\"Fee\",\"To Email Address\",\"Transaction ID\",\"Custom Number\"\n\
+            \"01/02/2026\",\"A\",\"Mass Pay Payment\",\"Completed\",\"USD\",\"-12.50\",\"-0.25\",\"AAA@example.com\",\"T1\",\"AAA\"\n\
+            \"01/02/2026\",\"B\",\"Mass Pay Payment\",\"Unclaimed\",\"USD\",\"-1,234.00\",\"-0.25\",\"bbb@example.com\",\"T2\",\"BBB\"\n\
+            \"01/02/2026\",\"C\",\"Mass Pay Payment\",\"Completed\",\"JPY\",\"-1,200\",\"0\",\"ccc@example.com\",\"T3\",\"CCC\"\n\
+            \"01/02/2026\",\"A\",\"Mass Pay Payment\",\"Completed\",\"USD\",\"-12.50\",\"-0.25\",\"aaa@example.com\",\"T9\",\"\"\n",
+            &[(0, "paid", "T1"), (1, "Unclaimed", "T2"), (2, "paid", "T3")],
+        );
+    }
+
+    #[test]
+    fn a_settlement_report_is_read_in_units_and_without_fees_and_holds() {
+        check(
+            "\"RH\",2026/01/02 00:00:00 -0800\n\"CH\",\"Transaction ID\",\"Invoice ID\",\"Transaction Event Code\",\"Gross Transaction Amount\",\"Gross Transaction Currency\"\n\
+            \"SB\",\"T1\",\"AAA\",\"T0001\",\"1250\",\"USD\"\n\"SB\",\"T5\",\"AAA\",\"T0104\",\"25\",\"USD\"\n\
+            \"SB\",\"T6\",\"BBB\",\"T1503\",\"123400\",\"USD\"\n\"SB\",\"T7\",\"CCC\",\"T1114\",\"1200\",\"JPY\"\n",
+            &[(0, "paid", "T1"), (2, "T1114", "T7")],
+        );
+    }
+
+    #[test]
+    fn whatever_differs_proves_nothing() {
+        let head = "Transaction ID;Status;Currency;Gross;Recipient;Ref\n";
+        for (line, says) in [
+            ("T1;Completed;USD;12,51;aaa@example.com;AAA", "another amount: USD 12,51"),
+            ("T1;Completed;EUR;12,50;aaa@example.com;AAA", "another amount: EUR 12,50"),
+            ("T1;Completed;USD;12,50;thief@example.com;AAA", "another address: thief@example.com"),
+            ("T1;;USD;12,50;aaa@example.com;AAA", "no status"),
+            ("T1;Pending;USD;12,50;aaa@example.com;AAA", "Pending"),
+        ] {
+            check(&format!("{head}{line}\n"), &[(0, says, "T1")]);
+        }
+        check(&format!("{head};Completed;USD;12,50;aaa@example.com;aaa\n"), &[(0, "no transaction", "")]);
+        check(&format!("{head}T1;Completed;USD;12,50;aaa@example.com;AAA1\n"), &[]);
+    }
+
+    #[test]
+    fn lines_that_disagree_prove_nothing() {
+        let head = "Transaction ID,Status,Currency,Gross,Ref\n";
+        let otherwise = "Completed, and other lines say otherwise";
+        check(
+            &format!("{head}T1,Completed,USD,-12.50,AAA\nT2,Refunded,USD,12.50,AAA\n"),
+            &[(0, otherwise, "T1"), (0, "Refunded", "T2")],
+        );
+        check(
+            &format!("{head}T1,Completed,USD,-12.50,AAA\nT2,Completed,USD,-12.50,AAA\n"),
+            &[(0, otherwise, "T1"), (0, otherwise, "T2")],
+        );
+        check(
+            &format!("{head}T1,Completed,USD,-12.50,AAA\nT1,Completed,USD,-12.50,AAA\n"),
+            &[(0, "paid", "T1"), (0, "paid", "T1")],
+        );
+    }
+
+    #[test]
+    fn what_is_alike_is_counted_and_proves_nothing() {
+        let report = "Transaction ID,Status,Currency,Gross,To Email Address\nT1,Completed,USD,-12.50,aaa@example.com\n";
+        let found = read(report.as_bytes(), &wanted()).unwrap();
+        assert_eq!((found.findings.len(), found.alike, found.lines), (0, 1, 1));
+    }
+
+    #[test]
+    fn other_files_are_no_reports() {
+        for other in ["", "a,b\n1,2\n", "<html>transaction</html>", "Transaction ID\nT1\n"] {
+            assert_eq!(read(other.as_bytes(), &wanted()), Err(NoReport), "{other}");
+        }
+    }
+}
