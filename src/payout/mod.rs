@@ -40,3 +40,4 @@ mod store;
 pub mod stuck;
 pub mod submit;
 pub mod uploaded;
+pub mod why;

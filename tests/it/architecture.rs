@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("admin", &["clock", "database", "id", "master_key", "newcomer", "password", "role", "vault"]),
     ("verify", &["database", "money"]),
     ("affiliate", &["audit", "database", "id", "money"]),
-    ("connection", &["app", "audit", "database", "id", "paypal", "vault"]),
+    ("connection", &["app", "audit", "database", "id", "money", "paypal", "vault"]),
     ("payout", &["app", "audit", "connection", "database", "id", "money", "paypal"]),
     ("commission", &["audit", "database", "id", "money", "payout"]),
     ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money"]),
