@@ -136,7 +136,8 @@ as $$
     group by b.merchant_id, b.id
     union all
     -- Single payments that failed or came back, the same.
-    select 'failed', case when i.not_paid = 'returned' or i.error_name = any($4) then 2 else 1 end,
+    select 'failed',
+        case when i.cancel_asked_at is null and (i.not_paid = 'returned' or i.error_name = any($4)) then 2 else 1 end,
         i.changed_at, i.currency, sum(o.amount), i.batch_id, i.id, i.affiliate_id, 1
     from owed o
     join payout_items i on i.merchant_id = o.merchant_id and i.id = o.released_from
@@ -155,6 +156,8 @@ as $$
             or (i.not_paid in ('blocked', 'refunded', 'reversed') and i.decided is null))
         and (i.flagged is not null or i.wait is distinct from 'on_hold'
             or coalesce(i.time_processed, i.changed_at) <= $2 - interval '3 days')
+        -- Somebody has asked for it back already.
+        and (i.flagged is not null or i.cancel_at is null)
     union all
     -- Affiliates who are owed something and cannot be paid.
     select 'unpayable', 1, d.since::timestamp at time zone 'UTC', d.currency, d.amount, null, null, a.id, d.commissions

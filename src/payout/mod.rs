@@ -19,6 +19,7 @@
 
 mod adopt;
 pub mod again;
+pub mod attention;
 pub mod batch;
 pub mod batches;
 pub mod cancel;
@@ -43,3 +44,4 @@ mod store;
 pub mod stuck;
 pub mod submit;
 pub mod uploaded;
+pub mod why;

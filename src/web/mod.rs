@@ -4,6 +4,7 @@
 
 mod affiliates;
 pub mod assets;
+mod attention;
 mod batches;
 mod commissions;
 mod connection;
@@ -58,6 +59,7 @@ pub fn pages() -> Routes {
         .with(due::routes)
         .with(review::routes)
         .with(batches::routes)
+        .with(attention::routes)
 }
 
 /// The whole web application.

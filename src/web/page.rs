@@ -24,6 +24,8 @@ pub enum Section {
     Payouts,
     /// Connections to payment services.
     Integrations,
+    /// What waits for somebody.
+    Attention,
 }
 
 /// What `layout.html` needs; every page struct has one in its field `frame`.

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::audit::Actor;
 use crate::database::Tx;
 use crate::id::{MerchantId, PersonId};
+use crate::payout::attention::{self, At};
 use crate::role::Role;
 use anyhow::Context;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
@@ -86,6 +87,8 @@ pub struct Signed {
     pub flash: Option<Flash>,
     /// This installation rehearses with a simulated PayPal.
     pub rehearsing: bool,
+    /// How many things wait for somebody; counted for pages alone.
+    pub attention: i64,
 }
 
 impl Signed {
@@ -212,7 +215,13 @@ async fn find(app: &App, session: &Session, address: Option<String>, page: bool)
         return Ok(visitor);
     };
     visitor.token = Some(token(&secret, Some(current.merchant)));
-    visitor.who = Who::Member(Box::new(signed(app, signed_in.person, person, current, &visitor)));
+    let mut signed = signed(app, signed_in.person, person, current, &visitor);
+    if page {
+        let at = At { now: app.clock.now(), today: signed.today(app) };
+        let counts = attention::counts(&mut signed.tx(app).await?, at).await?;
+        signed.attention = counts.iter().map(|(_, count)| count).sum();
+    }
+    visitor.who = Who::Member(Box::new(signed));
     Ok(visitor)
 }
 
@@ -233,6 +242,7 @@ fn signed(app: &App, id: PersonId, person: session::Person, current: Membership,
         address: visitor.address.clone(),
         flash: visitor.flash.clone(),
         rehearsing: app.rehearses(),
+        attention: 0,
     }
 }
 

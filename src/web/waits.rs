@@ -3,8 +3,11 @@
 
 use super::when::{When, when};
 use crate::app::App;
-use crate::connection::{Connection, Pause};
+use crate::connection::{self, Connection, Pause, pause};
+use crate::database::Tx;
 use crate::money::Currency;
+use crate::payout::batch::{BatchState, Rail};
+use crate::payout::batches::Batch;
 use crate::payout::reason::{self, Fix, Reason};
 
 /// One thing that waits, in words.
@@ -35,6 +38,28 @@ impl Waits {
     pub(super) fn in_currency(app: &App, pauses: &[Pause], currency: Currency, zone: &str) -> Option<Self> {
         let pause = pauses.iter().find(|pause| pause.currency.is_none_or(|one| one == currency))?;
         Some(Self::of(app, pause, zone))
+    }
+
+    /// What keeps a batch from being handed over, or from being read.
+    pub(super) async fn of_batch(app: &App, tx: &mut Tx, batch: &Batch, zone: &str) -> sqlx::Result<Option<Self>> {
+        if batch.rail != Rail::Api {
+            return Ok(None);
+        }
+        Ok(match batch.state {
+            BatchState::Ready | BatchState::Submitting => {
+                Self::in_currency(app, &pause::all(tx).await?, batch.currency, zone)
+            }
+            BatchState::Accepted if batch.trouble.is_some() => {
+                connection::in_force(tx).await?.and_then(|connection| Self::of_reading(&connection, zone))
+            }
+            BatchState::Accepted
+            | BatchState::Prepared
+            | BatchState::Closed
+            | BatchState::Refused
+            | BatchState::Stuck
+            | BatchState::Cancelled
+            | BatchState::Exported => None,
+        })
     }
 
     /// The connection cannot be read.

@@ -129,6 +129,12 @@ pub fn of_call(name: &str, message: &str) -> Reason {
     find(name, &[calls::ROWS, items::ROWS]).unwrap_or_else(|| unknown(name, message))
 }
 
+/// PayPal's names and numbers of failed items that only the affiliate can mend.
+pub fn affiliates_to_mend() -> Vec<String> {
+    let rows = items::ROWS.iter().filter(|row| row.class == Class::AffiliateMustAct);
+    rows.flat_map(|row| row.names).map(|name| (*name).to_owned()).collect()
+}
+
 fn find(name: &str, tables: &[&'static [Row]]) -> Option<Reason> {
     let row = tables.iter().copied().flatten().find(|row| row.names.contains(&name))?;
     Some(Reason { merchant: row.merchant.into(), affiliate: row.affiliate, class: row.class, fix: row.fix })

@@ -2,6 +2,7 @@
 
 mod edit;
 mod list;
+mod next;
 mod show;
 
 use super::routes::Routes;

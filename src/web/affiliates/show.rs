@@ -1,5 +1,6 @@
 //! One affiliate: what they are owed, what they were paid, and where it goes.
 
+use super::next::{self, Answer};
 use crate::affiliate::account::{self, Earned, Payment, Sums};
 use crate::affiliate::{self, Affiliate};
 use crate::app::App;
@@ -25,6 +26,7 @@ struct Head {
     added: When,
     receiver_changed: Option<When>,
     sums: Vec<Sums>,
+    next: Vec<Answer>,
 }
 
 impl Head {
@@ -61,7 +63,8 @@ async fn head(app: &App, signed: &Signed, id: AffiliateId) -> Result<Head> {
     let sums = account::sums(&mut tx, id, signed.today(app)).await?;
     let added = when(affiliate.created_at, &signed.time_zone);
     let receiver_changed = affiliate.receiver_changed_at.map(|at| when(at, &signed.time_zone));
-    Ok(Head { affiliate, added, receiver_changed, sums })
+    let next = next::answers(app, signed, &mut tx, id).await?;
+    Ok(Head { affiliate, added, receiver_changed, sums, next })
 }
 
 #[derive(Template)]

@@ -10,8 +10,6 @@ use super::waits::Waits;
 use super::when::{When, when};
 use super::{Error, Frame, Path, Query, Result, Routes, Section, Signed, html, page, see};
 use crate::app::App;
-use crate::connection::{self, pause};
-use crate::database::Tx;
 use crate::id::{BatchId, ItemId};
 use crate::money::for_people;
 use crate::payout::batch::{BatchState, Rail, is_slow};
@@ -323,7 +321,7 @@ async fn load(app: &App, signed: &Signed, id: BatchId, asked: Asked) -> Result<S
     let zone = &signed.time_zone;
     let items = found.into_iter().map(|item| ItemRow::of(item, &batch, zone)).collect();
     let history = batches::history(&mut tx, id).await?;
-    let waits = waits(app, &mut tx, &batch, zone).await?;
+    let waits = Waits::of_batch(app, &mut tx, &batch, zone).await?;
     Ok(Show {
         frame: signed.frame(Section::Payouts),
         created: when(batch.created_at, zone),
@@ -336,28 +334,6 @@ async fn load(app: &App, signed: &Signed, id: BatchId, asked: Asked) -> Result<S
         is_slow: is_slow(batch.accepted_at, batch.settled_at, app.clock.now()),
         state: asked.state,
         batch,
-    })
-}
-
-/// What keeps this batch from being handed over, or from being read.
-async fn waits(app: &App, tx: &mut Tx, batch: &Batch, zone: &str) -> Result<Option<Waits>> {
-    if batch.rail != Rail::Api {
-        return Ok(None);
-    }
-    Ok(match batch.state {
-        BatchState::Ready | BatchState::Submitting => {
-            Waits::in_currency(app, &pause::all(tx).await?, batch.currency, zone)
-        }
-        BatchState::Accepted if batch.trouble.is_some() => {
-            connection::in_force(tx).await?.and_then(|connection| Waits::of_reading(&connection, zone))
-        }
-        BatchState::Accepted
-        | BatchState::Prepared
-        | BatchState::Closed
-        | BatchState::Refused
-        | BatchState::Stuck
-        | BatchState::Cancelled
-        | BatchState::Exported => None,
     })
 }
 

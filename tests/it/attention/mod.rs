@@ -1,3 +1,5 @@
 //! What waits for somebody: it is seen, it says what to do, and it goes away once that is done.
 
 mod connection;
+mod page;
+mod why;

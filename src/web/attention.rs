@@ -1,0 +1,373 @@
+//! `/attention`: everything that waits for somebody, with what to do about it.
+
+use super::waits::Waits;
+use super::when::{When, when};
+use super::{Frame, Query, Result, Routes, Section, Signed, page};
+use crate::app::App;
+use crate::commission::due::problem_words;
+use crate::connection::{self, Connection, Pause, pause};
+use crate::money::for_people;
+use crate::payout::attention::{self, At, Kind, Line};
+use crate::payout::item::NotPaid;
+use crate::payout::reason::{self, Fix};
+use crate::role::Role;
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+
+/// Lines on one page.
+const LINES: i64 = 50;
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes.get(Role::Viewer, "/attention", index)
+}
+
+/// What the button of a line does.
+enum Act {
+    /// Leads to a page.
+    Go(String),
+    /// Does it, for whoever has the role.
+    Do(String, Role),
+}
+
+/// A line in words.
+struct Row {
+    title: String,
+    second: String,
+    /// Where it can be looked at.
+    href: String,
+    sentence: String,
+    since: When,
+    money: Option<(String, String)>,
+    act: Act,
+    label: &'static str,
+    who: i32,
+}
+
+impl Row {
+    /// The address that the button leads to.
+    fn go(&self) -> Option<&str> {
+        match &self.act {
+            Act::Go(href) => Some(href),
+            Act::Do(..) => None,
+        }
+    }
+
+    /// The address that the button posts to, if this person may.
+    fn post(&self, frame: &Frame) -> Option<&str> {
+        match &self.act {
+            Act::Do(target, least) if frame.may(*least) => Some(target),
+            Act::Do(..) | Act::Go(_) => None,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "attention/index.html")]
+struct Index {
+    frame: Frame,
+    kind: Option<Kind>,
+    counts: Vec<(Kind, i64)>,
+    groups: Vec<(&'static str, Vec<Row>)>,
+    from: i64,
+    more: bool,
+}
+
+impl Index {
+    fn all(&self) -> i64 {
+        self.counts.iter().map(|(_, count)| count).sum()
+    }
+
+    fn word(&self, kind: &Kind) -> &'static str {
+        kind_word(*kind)
+    }
+
+    fn address(&self, from: i64) -> String {
+        let kind = self.kind.map(|kind| format!("kind={}&", kind.code())).unwrap_or_default();
+        format!("/attention?{kind}from={from}")
+    }
+
+    fn earlier(&self) -> String {
+        if self.from > 0 { self.address((self.from - LINES).max(0)) } else { String::new() }
+    }
+
+    fn later(&self) -> String {
+        if self.more { self.address(self.from + LINES) } else { String::new() }
+    }
+
+    fn shown(&self) -> String {
+        let lines: usize = self.groups.iter().map(|(_, rows)| rows.len()).sum();
+        let of = self.kind.map_or_else(|| self.all(), |kind| self.count(kind));
+        format!("{} to {} of {of}", self.from + 1, self.from + lines as i64)
+    }
+
+    fn count(&self, kind: Kind) -> i64 {
+        self.counts.iter().find(|(one, _)| *one == kind).map_or(0, |(_, count)| *count)
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Asked {
+    kind: Option<String>,
+    from: i64,
+}
+
+async fn index(State(app): State<App>, signed: Signed, Query(asked): Query<Asked>) -> Result<Response> {
+    let at = At { now: app.clock.now(), today: signed.today(&app) };
+    let mut tx = signed.tx(&app).await?;
+    let mut counts = attention::counts(&mut tx, at).await?;
+    counts.sort_by_key(|(kind, _)| *kind);
+    // A kind of which nothing is left any more is still a filter; an unknown one is none.
+    let kind = asked.kind.and_then(|code| KINDS.into_iter().find(|kind| kind.code() == code));
+    let from = asked.from.max(0);
+    let mut lines = attention::lines(&mut tx, at, kind, from, LINES + 1).await?;
+    let more = lines.len() as i64 > LINES;
+    lines.truncate(usize::try_from(LINES).expect("a page is small"));
+    let teller = Teller {
+        app: &app,
+        zone: &signed.time_zone,
+        pauses: pause::all(&mut tx).await?,
+        connection: connection::in_force(&mut tx).await?,
+    };
+    let mut groups: Vec<(&'static str, Vec<Row>)> = Vec::new();
+    for row in lines.iter().map(|line| teller.row(line)) {
+        let who = match row.who {
+            1 => "You",
+            2 => "The affiliate",
+            _ => "PayPal, or time",
+        };
+        match groups.last_mut() {
+            Some((last, rows)) if *last == who => rows.push(row),
+            Some(_) | None => groups.push((who, vec![row])),
+        }
+    }
+    page(&Index { frame: signed.frame(Section::Attention), kind, counts, groups, from, more })
+}
+
+/// In the order of the filters.
+const KINDS: [Kind; 14] = [
+    Kind::Paused,
+    Kind::Unreadable,
+    Kind::Stuck,
+    Kind::Doubt,
+    Kind::Waiting,
+    Kind::Trouble,
+    Kind::Slow,
+    Kind::Refused,
+    Kind::Failed,
+    Kind::Flagged,
+    Kind::Decide,
+    Kind::Unclaimed,
+    Kind::OnHold,
+    Kind::Unpayable,
+];
+
+fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Paused => "Payments wait",
+        Kind::Unreadable => "PayPal cannot be read",
+        Kind::Stuck => "Stuck",
+        Kind::Doubt => "Not known yet",
+        Kind::Waiting => "Not handed over",
+        Kind::Trouble => "Cannot be read",
+        Kind::Slow => "Slow at PayPal",
+        Kind::Refused => "Refused batches",
+        Kind::Failed => "Not paid",
+        Kind::Flagged => "Does not fit",
+        Kind::Decide => "To decide",
+        Kind::Unclaimed => "Unclaimed",
+        Kind::OnHold => "Held",
+        Kind::Unpayable => "Cannot be paid",
+    }
+}
+
+/// What the words of a line need beside it.
+struct Teller<'a> {
+    app: &'a App,
+    zone: &'a str,
+    pauses: Vec<Pause>,
+    connection: Option<Connection>,
+}
+
+impl Teller<'_> {
+    fn row(&self, line: &Line) -> Row {
+        let (title, second, href) = subject(line);
+        let (sentence, act, label) = match line.kind {
+            Kind::Paused | Kind::Unreadable => self.connection_words(line),
+            Kind::Stuck | Kind::Doubt | Kind::Waiting | Kind::Trouble | Kind::Slow | Kind::Refused => {
+                batch_words(line, &href)
+            }
+            Kind::Failed | Kind::Flagged | Kind::Decide | Kind::Unclaimed | Kind::OnHold => {
+                self.item_words(line, &href)
+            }
+            Kind::Unpayable => unpayable_words(line, &href),
+        };
+        let money = line.currency.zip(line.amount);
+        Row {
+            title,
+            second,
+            href,
+            sentence,
+            since: when(line.since, self.zone),
+            money: money.map(|(currency, amount)| (currency.code().to_owned(), for_people(amount, currency))),
+            act,
+            label,
+            who: line.who,
+        }
+    }
+
+    fn connection_words(&self, line: &Line) -> (String, Act, &'static str) {
+        let pause = self.pauses.iter().find(|pause| pause.currency == line.currency);
+        let waits = match line.kind {
+            Kind::Unreadable => self.connection.as_ref().and_then(|one| Waits::of_reading(one, self.zone)),
+            _ => pause.map(|pause| Waits::of(self.app, pause, self.zone)),
+        };
+        let card = "/integrations/payment";
+        let Some(waits) = waits else {
+            let text = "PayPal did not confirm the connection when it was last asked; payments wait.";
+            return (text.to_owned(), Act::Go(card.to_owned()), "Look at the connection");
+        };
+        let act = if waits.wants_details() {
+            Act::Go(format!("{card}/paypal"))
+        } else if waits.wants_a_check() {
+            Act::Do(format!("{card}/paypal/verification"), Role::Admin)
+        } else if waits.wants_money() {
+            Act::Do(format!("{card}/paypal/resumption"), Role::Approver)
+        } else {
+            return (waits.text().to_owned(), Act::Go(card.to_owned()), "Look at the connection");
+        };
+        (waits.text().to_owned(), act, waits.label())
+    }
+
+    fn item_words(&self, line: &Line, href: &str) -> (String, Act, &'static str) {
+        let name = line.error_name.as_deref();
+        let why = name.map(|name| reason::of_item(name, line.error_message.as_deref().unwrap_or_default()));
+        let because = why.as_ref().map_or_else(String::new, |why| format!(" {}", why.merchant));
+        let look = || Act::Go(href.to_owned());
+        match line.kind {
+            Kind::Unclaimed => {
+                let back = when(line.since + time::Duration::days(30), self.zone).day;
+                let target = Act::Do(format!("{href}/cancellation"), Role::Approver);
+                (format!("Sent, and not accepted yet. It comes back on {back}.{because}"), target, "Take it back now")
+            }
+            Kind::OnHold => (format!("PayPal has reviewed it for days.{because}"), look(), "Look at the payment"),
+            Kind::Flagged => {
+                let flag = line.flagged.as_deref().unwrap_or_default();
+                (format!("{flag}, which does not fit. Look at this payment at PayPal."), look(), "Look at the payment")
+            }
+            Kind::Decide => {
+                let what = match line.not_paid {
+                    Some(NotPaid::Blocked) if because.is_empty() => "PayPal stopped it.",
+                    Some(NotPaid::Blocked) => "",
+                    Some(NotPaid::Refunded) => "The recipient sent it back.",
+                    _ => "PayPal took it back.",
+                };
+                let what = format!("{what}{because}").trim_start().to_owned();
+                (format!("{what} Somebody says what follows: due again, or written off."), look(), "Decide")
+            }
+            _ => {
+                let what = match (line.not_paid, line.taken_back) {
+                    (Some(NotPaid::Returned), true) => "You took it back.".to_owned(),
+                    (Some(NotPaid::Returned), false) => format!("Not accepted; the money came back.{because}"),
+                    _ => format!("Not paid.{because}"),
+                };
+                let fix = match (line.readdressed, line.not_paid) {
+                    (true, _) => Fix::PayAgain,
+                    (false, Some(NotPaid::Returned)) => Fix::Address,
+                    (false, _) => why.map_or(Fix::PayAgain, |why| why.fix),
+                };
+                let (act, label) = failed_act(line, fix, href);
+                (format!("{what} It is due again and not being paid."), act, label)
+            }
+        }
+    }
+}
+
+/// What a line is about, and where that is.
+fn subject(line: &Line) -> (String, String, String) {
+    let batch = line.number.map(|number| format!("Batch {number}")).unwrap_or_default();
+    match (line.batch, line.item, line.affiliate, line.name.clone()) {
+        (Some(id), Some(item), _, Some(name)) => (name, batch, format!("/batches/{id}/items/{item}")),
+        (Some(id), ..) => {
+            let payments = super::pages::counted(line.payments, "payment", "payments");
+            (batch, payments, format!("/batches/{id}"))
+        }
+        (None, _, Some(id), Some(name)) => (name, String::new(), format!("/affiliates/{id}")),
+        _ => {
+            let title = match (line.kind, line.currency) {
+                (Kind::Unreadable, _) => "What becomes of payments cannot be seen".to_owned(),
+                (_, Some(currency)) => format!("Payments in {currency} wait"),
+                (_, None) => "Payments wait".to_owned(),
+            };
+            let batches = super::pages::counted(line.payments, "batch", "batches");
+            (title, if line.payments > 0 { batches } else { String::new() }, "/integrations/payment".to_owned())
+        }
+    }
+}
+
+fn batch_words(line: &Line, href: &str) -> (String, Act, &'static str) {
+    let look = || Act::Go(href.to_owned());
+    match line.kind {
+        Kind::Stuck => (
+            "Whether PayPal has it is not known, and it is not asked any more. Its money stays locked until people have looked at PayPal.".to_owned(),
+            Act::Go(format!("{href}/resolution")),
+            "Find out what became of it",
+        ),
+        Kind::Doubt => (
+            "PayPal did not answer. It is asked again by itself; do not pay these affiliates meanwhile.".to_owned(),
+            look(),
+            "Look at the batch",
+        ),
+        Kind::Waiting => {
+            ("It could not be handed to PayPal yet. It is tried again by itself.".to_owned(), look(), "Look at the batch")
+        }
+        Kind::Trouble => {
+            let why = line.trouble.as_deref().unwrap_or("no reason");
+            (format!("PayPal has it and could not be asked about it: {why}."), look(), "Look at the batch")
+        }
+        Kind::Slow => (
+            "PayPal has had it for more than a day and is not done. Ask PayPal if that goes on.".to_owned(),
+            look(),
+            "Look at the batch",
+        ),
+        _ => {
+            let why = line.why.as_deref().map(|why| reason::of_call(why, "").merchant);
+            let why = why.unwrap_or_else(|| "PayPal did not pay it.".into());
+            let rest = super::pages::counted(line.payments, "payment of it is", "payments of it are");
+            let again = format!("{why} {rest} due again and not being paid.");
+            (again, Act::Do(format!("{href}/retry"), Role::Preparer), "Review and pay the rest")
+        }
+    }
+}
+
+fn failed_act(line: &Line, fix: Fix, href: &str) -> (Act, &'static str) {
+    let affiliate = line.affiliate.map(|id| format!("/affiliates/{id}")).unwrap_or_default();
+    match (line.problem.as_deref(), fix) {
+        (Some("archived"), _) => (Act::Go(affiliate), "Look at the affiliate"),
+        (Some(_), _) | (None, Fix::Address) => (Act::Go(format!("{affiliate}/edit")), Fix::Address.label()),
+        (None, Fix::PayAgain) => (Act::Do(format!("{href}/retry"), Role::Preparer), Fix::PayAgain.label()),
+        (
+            None,
+            Fix::Wait
+            | Fix::TellAffiliate
+            | Fix::Details
+            | Fix::Account
+            | Fix::TopUp
+            | Fix::ContactPayPal
+            | Fix::PayElsewhere,
+        ) => (Act::Go(href.to_owned()), "Look at the payment"),
+    }
+}
+
+fn unpayable_words(line: &Line, href: &str) -> (String, Act, &'static str) {
+    let problem = line.problem.as_deref().unwrap_or_default();
+    let owed = super::pages::counted(line.payments, "commission", "commissions");
+    let sentence = format!("{}. {owed} due.", problem_words(problem));
+    if problem == "archived" {
+        return (sentence, Act::Do(format!("{href}/restoration"), Role::Preparer), "Take the affiliate back");
+    }
+    let label = if problem == "missing" { "Add an address" } else { Fix::Address.label() };
+    (sentence, Act::Go(format!("{href}/edit")), label)
+}
