@@ -2,11 +2,13 @@
 
 use crate::admin;
 use crate::app::{App, Hints};
+use crate::carrier::Carrier;
 use crate::clock::Clock;
 use crate::config::{Data, Serve};
 use crate::database::Database;
 use crate::database::local::{LocalPostgres, Purpose};
 use crate::id::InstanceId;
+use crate::mail::outbox;
 use crate::paypal;
 use crate::rehearsal::Rehearsal;
 use crate::telemetry;
@@ -114,11 +116,13 @@ impl Running {
             clock,
             vault,
             paypal,
+            carrier: serve.mail.as_ref().map(Carrier::new).transpose().context("e-mail cannot be sent")?,
             public_url: serve.public_url.clone(),
             demo,
             instance: InstanceId::new(),
             wake: Arc::new(Notify::new()),
         };
+        outbox::announce(&app).await?;
         let setup_code = admin::setup_code(&app.database).await?;
         let bound = listeners.pages.local_addr()?;
         let address = app.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));

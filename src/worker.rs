@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::import;
+use crate::mail::{notices, outbox};
 use crate::payout::{reconcile, submit};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -11,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 const TICK: Duration = Duration::from_millis(500);
 /// At most one batch a second is handed over: PayPal's published limit is 400 a minute, and one batch holds 15,000.
 const BETWEEN_SENDS: Duration = Duration::from_secs(1);
+/// Nobody waits for a reminder, and looking for them reads all that waits to be accepted.
+const BETWEEN_NOTICES: Duration = Duration::from_secs(10);
 /// Batches that one instance reads at a time.
 const READERS: usize = 4;
 /// After a failure of our own (the database is gone), wait this long.
@@ -24,6 +27,8 @@ pub async fn run(app: App, stop: CancellationToken) {
         loops.spawn(repeat(app.clone(), stop.clone(), Step::Read));
     }
     loops.spawn(repeat(app.clone(), stop.clone(), Step::Import));
+    loops.spawn(repeat(app.clone(), stop.clone(), Step::Mail));
+    loops.spawn(repeat(app.clone(), stop.clone(), Step::Notice));
     loops.spawn(repeat(app, stop, Step::Expire));
     while loops.join_next().await.is_some() {}
 }
@@ -33,6 +38,8 @@ enum Step {
     Send,
     Read,
     Import,
+    Mail,
+    Notice,
     Expire,
 }
 
@@ -43,6 +50,7 @@ async fn repeat(app: App, stop: CancellationToken, step: Step) {
         let (pause, wakeable) = match outcome {
             Ok(true) if matches!(step, Step::Send) => (BETWEEN_SENDS, false),
             Ok(true) => continue,
+            Ok(false) if matches!(step, Step::Notice) => (BETWEEN_NOTICES, false),
             Ok(false) => (TICK, true),
             Err(error) => {
                 tracing::error!("a step of the worker failed: {error:#}");
@@ -64,6 +72,8 @@ async fn take(app: App, step: Step) -> anyhow::Result<bool> {
             Step::Send => submit::next(&app).await,
             Step::Read => reconcile::next(&app).await,
             Step::Import => import::next(&app).await,
+            Step::Mail => outbox::next(&app).await,
+            Step::Notice => notices::next(&app).await,
             Step::Expire => submit::expire(&app).await.map(|()| false),
         }
     });

@@ -2,7 +2,7 @@
 //!
 //! [`Database::merchant`] opens a transaction that sees one merchant; every request and every step of the worker uses
 //! it. [`Database::installation`] opens one that sees all; sign-in (`web/session.rs`), the worker's claim
-//! (`payout/claim.rs`, `import/step.rs`) and the administration of the installation (`admin.rs`, `verify/mod.rs`) are its
+//! (`payout/claim.rs`, `import/step.rs`, `mail/outbox.rs`, `mail/notices.rs`) and the administration of the installation (`admin.rs`, `verify/mod.rs`) are its
 //! only callers.
 
 pub mod local;

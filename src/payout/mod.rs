@@ -16,7 +16,7 @@ mod adopt;
 pub mod batch;
 pub mod batches;
 mod claim;
-mod crash;
+pub(crate) mod crash;
 pub mod draft;
 mod facts;
 mod frozen;

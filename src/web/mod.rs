@@ -19,6 +19,7 @@ pub mod pages;
 mod review;
 mod routes;
 mod session;
+mod settings;
 mod setup;
 mod sign_in;
 mod visitor;
@@ -56,6 +57,7 @@ pub fn pages() -> Routes {
         .with(due::routes)
         .with(review::routes)
         .with(batches::routes)
+        .with(settings::routes)
 }
 
 /// The whole web application.

@@ -15,6 +15,7 @@ mod demo;
 mod import;
 mod in_a_browser;
 mod local_postgres;
+mod mail;
 mod main_job;
 mod pay;
 mod pictures;
