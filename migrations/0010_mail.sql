@@ -88,6 +88,9 @@ select protect('paid_sums', 'select, insert');
 create index items_by_payment on payout_items (merchant_id, coalesce(time_processed, changed_at)) where state = 'paid';
 create index items_in_flight on payout_items (merchant_id, batch_id) include (currency, amount, state, flagged)
     where state in ('queued', 'open');
+create index items_to_decide on payout_items (merchant_id) include (currency, amount)
+    where not_paid in ('blocked', 'refunded', 'reversed') and decided is null;
+create index items_unpaid on payout_items (merchant_id, batch_id) where state = 'unpaid';
 create index items_unclaimed on payout_items (changed_at) where wait = 'unclaimed';
 
 -- A zone that the application knows and this server does not must not stop a payment from being recorded.

@@ -83,6 +83,38 @@ tallies as (
         group by merchant_id, currency, due_on
     ) o using (merchant_id, currency, due_on)
 ),
+-- What was paid on which day, from the payments that arrived and the commissions that were paid before.
+paid as (
+    select merchant_id, currency, paid_on, sum(payments) as payments, sum(amount) as amount
+    from (
+        select i.merchant_id, i.currency, (coalesce(i.time_processed, i.changed_at) at time zone z.zone)::date as paid_on,
+            count(*) as payments, sum(i.amount) as amount
+        from payout_items i
+        join merchant_zones z on z.merchant_id = i.merchant_id
+        where i.state = 'paid' and ($1::uuid is null or i.merchant_id = $1)
+        group by 1, 2, 3
+        union all
+        select merchant_id, currency, paid_before_on, count(*), sum(amount)
+        from commissions
+        where paid_before_on is not null and ($1::uuid is null or merchant_id = $1)
+        group by 1, 2, 3
+    ) each
+    group by 1, 2, 3
+),
+paid_days as (
+    select
+        case
+            when (coalesce(p.payments, 0), coalesce(p.amount, 0)) <> (coalesce(s.payments, 0), coalesce(s.amount, 0)) then
+                format('paid on %s in %s: the sums are %s, the payments come to %s', paid_on, currency, coalesce(s.amount, 0), coalesce(p.amount, 0))
+        end as problem
+    from paid p
+    full join (
+        select merchant_id, currency, paid_on, sum(payments) as payments, sum(amount) as amount
+        from paid_sums
+        where $1::uuid is null or merchant_id = $1
+        group by 1, 2, 3
+    ) s using (merchant_id, currency, paid_on)
+),
 -- What pages show, for all that is neither simply owed nor simply paid.
 shown as (
     select
@@ -122,6 +154,9 @@ select
 from affiliates_sums
 union all
 select 'tallies', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5] from tallies
+union all
+select 'days of payments', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5]
+from paid_days
 union all
 select 'standings in between', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5]
 from shown

@@ -13,6 +13,7 @@ pub mod export;
 mod extract;
 mod guard;
 pub mod health;
+mod home;
 mod imports;
 mod page;
 pub mod pages;

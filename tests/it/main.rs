@@ -12,6 +12,7 @@ mod configuration;
 mod contention;
 mod crash;
 mod demo;
+mod home;
 mod import;
 mod in_a_browser;
 mod local_postgres;

@@ -18,7 +18,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use words::{Told, history_words, item_words, state};
+pub(in crate::web) use words::{Told, state};
+use words::{history_words, item_words};
 
 /// Batches on one page.
 const BATCHES: i64 = 50;
