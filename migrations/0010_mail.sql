@@ -151,7 +151,7 @@ begin
     group by 1, 2, 3
     having sum(p.one) <> 0 or sum(p.one * p.amount) <> 0;
 
-    -- An affiliate is told of what they can mend; whatever the sender must mend is the merchant's news alone.
+    -- Of what failed, the sending tells the affiliate only what the affiliate can mend.
     insert into mails (merchant_id, id, kind, about, recipient, affiliate_id, item_id, created_at, due_at)
     select n.merchant_id, gen_random_uuid(), k.kind, k.kind || ' ' || n.id, coalesce(a.email, a.receiver), a.id, n.id,
         n.changed_at, n.changed_at + case b.rail when 'manual' then interval '10 minutes' else interval '0' end
@@ -160,10 +160,7 @@ begin
     cross join lateral (
         select case
             when n.state = 'paid' then 'paid'
-            when n.not_paid = 'returned' then 'not_paid'
-            when n.not_paid = 'failed'
-                and coalesce(n.error_name, 'RECEIVER') ~ '(RECEIVER|RECIPIENT|RECEIVING|INVALID_EMAIL|CLOSED_MARKET|SELF_PAY)'
-                then 'not_paid'
+            when n.not_paid in ('failed', 'returned') then 'not_paid'
         end as kind
     ) k
     join mails_wanted w on w.merchant_id = n.merchant_id and w.kind = k.kind

@@ -10,6 +10,7 @@ use crate::database::Tx;
 use crate::id::MerchantId;
 use crate::money::{Currency, for_people};
 use crate::payout::crash::crash_point;
+use crate::payout::reason::{self, Class};
 use futures_util::{StreamExt, stream};
 use rust_decimal::Decimal;
 use time::{Duration, OffsetDateTime};
@@ -89,6 +90,7 @@ struct Claimed {
     wait: Option<String>,
     not_paid: Option<String>,
     error_name: Option<String>,
+    taken_back: Option<bool>,
     deadline: Option<String>,
     batch: Option<i64>,
     rail: Option<String>,
@@ -137,6 +139,7 @@ async fn claim(app: &App, merchant: MerchantId) -> sqlx::Result<Vec<Claimed>> {
             i.wait,
             i.not_paid,
             i.error_name,
+            i.cancel_asked_at is not null as taken_back,
             to_char((coalesce(i.time_processed, i.changed_at) + interval '30 days') at time zone z.zone, 'FMDD Mon YYYY') as deadline,
             b.number as "batch?",
             b.rail as "rail?",
@@ -216,6 +219,9 @@ impl Claimed {
         if now - self.created_at > TOO_OLD {
             return Some("It was older than a week before it could be sent.");
         }
+        if self.kind == Kind::NotPaid && !self.is_theirs_to_mend() {
+            return Some("The affiliate cannot mend it.");
+        }
         let stands = match self.kind {
             Kind::Paid => self.state.as_deref() == Some("paid"),
             Kind::Unclaimed => self.wait.as_deref() == Some("unclaimed"),
@@ -263,7 +269,7 @@ impl Claimed {
             ("address", address),
             ("old_address", self.old.clone().unwrap_or_default()),
             ("deadline", self.deadline.clone().unwrap_or_default()),
-            ("reason", self.reason()),
+            ("reason", self.reason().to_owned()),
             ("news", self.news.clone().unwrap_or_default()),
             ("link", link),
         ]
@@ -271,32 +277,23 @@ impl Claimed {
     }
 
     /// Why it did not arrive, and what the affiliate can do.
-    fn reason(&self) -> String {
-        let (why, what) = match (self.not_paid.as_deref(), self.error_name.as_deref().unwrap_or_default()) {
-            (Some("returned"), _) => (
-                "It was not accepted, so the money has gone back.",
-                "Confirm this address at PayPal before the next payment, or name another one.",
-            ),
-            (_, "RECEIVER_ACCOUNT_LOCKED" | "RECEIVER_ACCOUNT_LIMITATION") => (
-                "PayPal says that your account is locked or limited.",
-                "Sign in to PayPal and see what it asks of you.",
-            ),
-            (_, "RECEIVING_LIMIT_EXCEEDED") => {
-                ("Your PayPal account may not receive this much.", "Ask PayPal to lift the limit of your account.")
+    fn reason(&self) -> &'static str {
+        match (self.not_paid.as_deref(), self.error_name.as_deref()) {
+            (Some("returned"), _) if self.taken_back == Some(true) => {
+                "It was taken back before it was accepted. You need not do anything."
             }
-            (_, "CURRENCY_NOT_SUPPORTED_FOR_RECEIVER" | "REFUSED_RECEIVER_REFUSED" | "RECEIVER_REFUSED") => (
-                "Your PayPal account does not take this currency.",
-                "Add the currency to your PayPal account, or accept payments in it.",
-            ),
-            (_, "RECEIVER_COUNTRY_NOT_ALLOWED" | "RECEIVER_STATE_RESTRICTED" | "CLOSED_MARKET") => {
-                ("PayPal does not pay where your account is.", "Ask for another way to be paid.")
+            (Some("returned"), _) => {
+                "It was not accepted, so the money has gone back. Confirm this address at PayPal before the next payment, or name another one."
             }
-            (_, "INVALID_EMAIL_ID" | "INVALID_EMAIL" | "RECEIVER_ACCOUNT_INVALID") => {
-                ("PayPal does not know this address.", "Name the address of your PayPal account.")
-            }
-            _ => ("PayPal could not pay to this address.", "Check your PayPal account, or name another address."),
-        };
-        format!("{why} {what}")
+            (_, Some(name)) => reason::of_item(name, "").affiliate,
+            (_, None) => "PayPal could not pay to this address. Check your PayPal account, or name another address.",
+        }
+    }
+
+    /// Whether the affiliate can do something about a payment that failed.
+    fn is_theirs_to_mend(&self) -> bool {
+        let name = self.error_name.as_deref().filter(|_| self.not_paid.as_deref() == Some("failed"));
+        name.is_none_or(|name| reason::of_item(name, "").class == Class::AffiliateMustAct)
     }
 }
 

@@ -10,6 +10,7 @@
 //! manual rail: Prepared ──▶ Closed (paid outside)   or   Exported ──marked paid──▶ Closed ;  put back ──▶ Cancelled
 //! ```
 
+use super::item::{BLOCKED_STAYS, LONGEST_OPEN};
 use time::{Duration, OffsetDateTime};
 
 /// Nothing is sent later than this after the first attempt. PayPal refuses a repeated `sender_batch_id` for 30 days
@@ -19,8 +20,12 @@ pub const RESEND_WINDOW: Duration = Duration::days(29);
 pub const LEASE: Duration = Duration::seconds(6);
 /// How often a holder renews its claim.
 pub const LEASE_RENEWAL: std::time::Duration = std::time::Duration::from_secs(2);
+/// A batch that PayPal has not finished after this long is shown as slow.
+const SLOW: Duration = Duration::hours(24);
 /// A paid item is looked at for refunds on these days.
 const WATCH_PAID: [Duration; 2] = [Duration::days(1), Duration::days(10)];
+/// A batch's open items are looked at every day until a person has been told, and every week from then on.
+const WATCH_DAILY: Duration = LONGEST_OPEN.saturating_add(Duration::days(1));
 
 /// Where a batch stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
@@ -93,23 +98,41 @@ pub fn read_after(polls: i32) -> Duration {
     }
 }
 
-/// When to read a batch again that PayPal has finished: hourly for a day and then daily while items are open, else on
-/// the days when refunds are looked for. Nothing once nothing is expected any more.
-pub fn watch_next(
-    settled: OffsetDateTime,
-    now: OffsetDateTime,
-    any_open: bool,
-    any_paid: bool,
-) -> Option<OffsetDateTime> {
+/// Whether PayPal takes unusually long over a batch that it accepted.
+pub fn is_slow(accepted: Option<OffsetDateTime>, settled: Option<OffsetDateTime>, now: OffsetDateTime) -> bool {
+    settled.is_none() && accepted.is_some_and(|accepted| now - accepted >= SLOW)
+}
+
+/// What is still expected of the items of a batch that PayPal has finished.
+#[derive(Debug, Clone, Default)]
+pub struct Expected {
+    /// PayPal works on some, or reviews them.
+    pub processing: bool,
+    /// Some wait for their receivers.
+    pub unclaimed: bool,
+    /// When those became paid whose payment may still be sent back.
+    pub paid: Vec<OffsetDateTime>,
+    /// When those were blocked that no later reading has confirmed.
+    pub blocked: Vec<OffsetDateTime>,
+    /// When PayPal is next asked to take one back.
+    pub cancel: Option<OffsetDateTime>,
+}
+
+/// When to read a batch again that PayPal has finished: hourly for a day while it works on items, daily while any are
+/// open, on the days when refunds are looked for, and when a block is to be confirmed. Nothing once nothing is expected
+/// any more.
+pub fn watch_next(settled: OffsetDateTime, now: OffsetDateTime, expected: &Expected) -> Option<OffsetDateTime> {
     let age = now - settled;
-    if any_open {
-        let step = if age < Duration::days(1) { Duration::hours(1) } else { Duration::days(1) };
-        return Some(now + step);
-    }
-    if !any_paid {
-        return None;
-    }
-    WATCH_PAID.iter().map(|day| settled + *day).find(|look| *look > now)
+    let open = match (expected.processing, expected.unclaimed) {
+        (false, false) => None,
+        (true, _) if age < Duration::days(1) => Some(Duration::hours(1)),
+        (_, _) if age < WATCH_DAILY => Some(Duration::days(1)),
+        (_, _) => Some(Duration::weeks(1)),
+    };
+    let refunds = expected.paid.iter().flat_map(|paid| WATCH_PAID.map(|day| *paid + day));
+    let blocks = expected.blocked.iter().map(|blocked| *blocked + BLOCKED_STAYS);
+    let looks = open.map(|step| now + step).into_iter().chain(refunds.filter(|look| *look > now));
+    looks.chain(blocks.chain(expected.cancel).map(|look| look.max(now))).min()
 }
 
 #[cfg(test)]
@@ -128,12 +151,37 @@ mod tests {
     fn a_finished_batch_is_watched_as_long_as_its_money_can_move() {
         let settled = datetime!(2026-01-01 00:00 UTC);
         let day = |n: i64| settled + Duration::days(n);
-        assert_eq!(watch_next(settled, settled, true, true), Some(settled + Duration::hours(1)));
-        assert_eq!(watch_next(settled, day(20), true, false), Some(day(21)));
-        assert_eq!(watch_next(settled, day(40), true, false), Some(day(41)));
-        assert_eq!(watch_next(settled, settled, false, true), Some(day(1)));
-        assert_eq!(watch_next(settled, day(1), false, true), Some(day(10)));
-        assert_eq!(watch_next(settled, day(10), false, true), None);
-        assert_eq!(watch_next(settled, settled, false, false), None);
+        let next = |now, expected: &Expected| watch_next(settled, now, expected);
+        let nothing = Expected::default();
+        let held = Expected { processing: true, ..nothing.clone() };
+        let unclaimed = Expected { unclaimed: true, ..nothing.clone() };
+        let paid = Expected { paid: vec![settled, day(20)], ..nothing.clone() };
+        let blocked = Expected { blocked: vec![settled], ..nothing.clone() };
+        assert_eq!(next(settled, &nothing), None);
+        assert_eq!(next(settled, &held), Some(settled + Duration::hours(1)));
+        assert_eq!(next(day(1), &held), Some(day(2)));
+        assert_eq!(next(settled, &unclaimed), Some(day(1)));
+        assert_eq!(next(day(35), &unclaimed), Some(day(36)), "the day on which a person is told");
+        assert_eq!(next(day(36), &unclaimed), Some(day(43)));
+        assert_eq!(next(settled, &paid), Some(day(1)));
+        assert_eq!(next(day(1), &paid), Some(day(10)));
+        assert_eq!(next(day(10), &paid), Some(day(21)), "claimed on day 20, and perhaps sent back");
+        assert_eq!(next(day(21), &paid), Some(day(30)));
+        assert_eq!(next(day(30), &paid), None);
+        assert_eq!(next(settled, &blocked), Some(settled + BLOCKED_STAYS));
+        assert_eq!(next(day(3), &blocked), Some(day(3)), "a reading that was missed");
+        let wish = Expected { cancel: Some(day(2)), ..unclaimed };
+        assert_eq!(next(day(1), &wish), Some(day(2)));
+        assert_eq!(next(day(3), &wish), Some(day(3)));
+    }
+
+    #[test]
+    fn a_batch_is_slow_after_a_day_and_only_until_it_is_finished() {
+        let accepted = datetime!(2026-01-01 00:00 UTC);
+        let later = accepted + Duration::days(1);
+        assert!(!is_slow(None, None, later));
+        assert!(!is_slow(Some(accepted), None, later - Duration::SECOND));
+        assert!(is_slow(Some(accepted), None, later));
+        assert!(!is_slow(Some(accepted), Some(later), later));
     }
 }

@@ -1,9 +1,8 @@
-//! Batches, read for people: the list, one batch, its items and its history.
+//! Batches, read for people: the list, one batch and its history.
 
 use super::batch::{BatchState, Rail};
-use super::item::{NotPaid, Wait};
 use crate::database::Tx;
-use crate::id::{AffiliateId, BatchId, ItemId, RequestId};
+use crate::id::{AffiliateId, BatchId, RequestId};
 use crate::money::Currency;
 use crate::paypal::Environment;
 use rust_decimal::Decimal;
@@ -69,7 +68,7 @@ pub struct Batch {
     pub unclaimed: i64,
     /// Items that PayPal reviews.
     pub on_hold: i64,
-    /// Items that are not paid and due again.
+    /// Items that are not paid: due again, or written off.
     pub unpaid: i64,
     /// Items about which a person must decide or look.
     pub needs_a_person: i64,
@@ -111,8 +110,8 @@ async fn fetch(tx: &mut Tx, id: Option<BatchId>, before: i64, limit: i64) -> sql
                 count(*) filter (where i.wait = 'processing') as processing,
                 count(*) filter (where i.wait = 'unclaimed') as unclaimed,
                 count(*) filter (where i.wait = 'on_hold') as on_hold,
-                count(*) filter (where i.state = 'unpaid' and i.not_paid not in ('blocked', 'refunded', 'reversed')) as unpaid,
-                count(*) filter (where i.not_paid in ('blocked', 'refunded', 'reversed') or i.flagged is not null) as needs_a_person,
+                count(*) filter (where i.state = 'unpaid' and (i.not_paid not in ('blocked', 'refunded', 'reversed') or i.decided is not null)) as unpaid,
+                count(*) filter (where (i.not_paid in ('blocked', 'refunded', 'reversed') and i.decided is null) or i.flagged is not null) as needs_a_person,
                 coalesce(sum(i.fee) filter (where i.fee_currency = b.currency), 0) as fees
             from payout_items i
             where i.merchant_id = b.merchant_id and i.batch_id = b.id
@@ -130,91 +129,7 @@ async fn fetch(tx: &mut Tx, id: Option<BatchId>, before: i64, limit: i64) -> sql
     .await
 }
 
-/// One item for people.
-#[derive(Debug, Clone)]
-pub struct Item {
-    /// Its id.
-    pub id: ItemId,
-    /// Whom it pays.
-    pub affiliate: AffiliateId,
-    /// How people know them.
-    pub name: String,
-    /// Where the money goes.
-    pub receiver: String,
-    /// The currency.
-    pub currency: Currency,
-    /// How much.
-    pub amount: Decimal,
-    /// "queued", "open", "paid" or "unpaid".
-    pub state: String,
-    /// What an open one waits for.
-    pub wait: Option<Wait>,
-    /// Why an unpaid one is.
-    pub not_paid: Option<NotPaid>,
-    /// What a person decided about it.
-    pub decided: Option<String>,
-    /// PayPal's fee.
-    pub fee: Option<Decimal>,
-    /// Its currency.
-    pub fee_currency: Option<String>,
-    /// PayPal's error.
-    pub error_name: Option<String>,
-    /// PayPal's sentence to it.
-    pub error_message: Option<String>,
-    /// PayPal's id of the item.
-    pub paypal_item_id: Option<String>,
-    /// PayPal's transaction.
-    pub transaction_id: Option<String>,
-    /// When PayPal last processed it.
-    pub time_processed: Option<OffsetDateTime>,
-    /// When it last moved here.
-    pub changed_at: OffsetDateTime,
-    /// A fact that fits nowhere.
-    pub flagged: Option<String>,
-    /// The commissions' references, at most a few.
-    pub commissions: i64,
-}
-
-/// A batch's items after a place in the list, those in one state or all.
-pub async fn items(
-    tx: &mut Tx,
-    batch: BatchId,
-    state: Option<&str>,
-    after: Option<ItemId>,
-    limit: i64,
-) -> sqlx::Result<Vec<Item>> {
-    let merchant = tx.merchant();
-    sqlx::query_as!(
-        Item,
-        r#"
-        select
-            i.id as "id: ItemId", i.affiliate_id as "affiliate: AffiliateId",
-            coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as "name!",
-            i.receiver, i.currency as "currency: Currency", i.amount, i.state, i.wait as "wait: Wait",
-            i.not_paid as "not_paid: NotPaid", i.decided, i.fee, i.fee_currency, i.error_name, i.error_message,
-            i.paypal_item_id, i.transaction_id, i.time_processed, i.changed_at, i.flagged,
-            (select count(*) from allocations l where l.merchant_id = i.merchant_id and l.item_id = i.id) as "commissions!"
-        from payout_items i
-        join affiliates a on a.merchant_id = i.merchant_id and a.id = i.affiliate_id
-        where i.merchant_id = $1
-            and i.batch_id = $2
-            and ($3::text is null or $3 in (i.state, i.wait)
-                or ($3 = 'needs_a_person' and (i.flagged is not null or i.not_paid in ('blocked', 'refunded', 'reversed'))))
-            and ($4::uuid is null or i.id > $4)
-        order by i.id
-        limit $5
-        "#,
-        merchant.0,
-        batch.0,
-        state,
-        after.map(|id| id.0),
-        limit
-    )
-    .fetch_all(&mut **tx)
-    .await
-}
-
-/// One line of a batch's own history.
+/// One line of the history of a batch, or of one of its items.
 #[derive(Debug, Clone)]
 pub struct HistoryLine {
     /// When.

@@ -1,6 +1,6 @@
 //! What PayPal showed of items, applied to ours: a page at a time, three statements a page.
 
-use super::item::{ItemState, NotPaid, Step, Wait};
+use super::item::{BLOCKED_STAYS, ItemState, NotPaid, Step, Wait};
 use super::store::item_state;
 use crate::database::Tx;
 use crate::id::{BatchId, ItemId};
@@ -22,6 +22,9 @@ struct Known {
     fee: Option<(Decimal, String)>,
     error: Option<(String, String)>,
     time_processed: Option<OffsetDateTime>,
+    changed_at: OffsetDateTime,
+    /// Of a blocked item: a later reading said so again.
+    confirmed_at: Option<OffsetDateTime>,
     flagged: Option<String>,
 }
 
@@ -38,7 +41,7 @@ pub(super) async fn apply(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen], now: O
         };
         let twice = fact.transaction_id.as_ref().is_some_and(|id| !transactions.insert(id));
         let taken = taken.iter().any(|other| other.is_taken_from(fact));
-        let after = observe(&before, fact, twice || taken);
+        let after = observe(&before, fact, twice || taken, now);
         if after != before {
             changes.push((before, after));
         }
@@ -49,7 +52,7 @@ pub(super) async fn apply(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen], now: O
 }
 
 /// What one fact makes of an item. Anything that does not fit is flagged and changes no state.
-fn observe(before: &Known, fact: &ItemSeen, is_another_items: bool) -> Known {
+fn observe(before: &Known, fact: &ItemSeen, is_another_items: bool, now: OffsetDateTime) -> Known {
     let strange = |why: String| Known { flagged: Some(why), ..before.clone() };
     if let Some((value, currency)) = &fact.amount
         && (*value != before.amount || currency != before.currency.code())
@@ -67,14 +70,21 @@ fn observe(before: &Known, fact: &ItemSeen, is_another_items: bool) -> Known {
         Step::Stay => before.state,
         Step::Move(state) => state,
     };
+    let time_processed = fact.time_processed.or(before.time_processed);
+    let stayed = state == before.state && now - before.changed_at >= BLOCKED_STAYS;
+    let since = if state == before.state { before.changed_at } else { now };
     Known {
         state,
         paypal_item_id: Some(fact.id.0.clone()),
         transaction_id: fact.transaction_id.clone().or(before.transaction_id.clone()),
         fee: fact.fee.clone().or(before.fee.clone()),
         error: fact.error.clone(),
-        time_processed: fact.time_processed.or(before.time_processed),
-        flagged: None,
+        time_processed,
+        confirmed_at: match state {
+            ItemState::Unpaid(NotPaid::Blocked) => before.confirmed_at.or(stayed.then_some(now)),
+            ItemState::Queued | ItemState::Open(_) | ItemState::Paid | ItemState::Unpaid(_) => None,
+        },
+        flagged: state.overdue(time_processed.unwrap_or(since), now),
         ..before.clone()
     }
 }
@@ -125,7 +135,8 @@ async fn load(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen]) -> anyhow::Result<
         select
             id as "id: ItemId", sender_item_id, amount, currency as "currency: Currency",
             state, wait as "wait: Wait", not_paid as "not_paid: NotPaid",
-            paypal_item_id, transaction_id, fee, fee_currency, error_name, error_message, time_processed, flagged
+            paypal_item_id, transaction_id, fee, fee_currency, error_name, error_message, time_processed, changed_at,
+            confirmed_at, flagged
         from payout_items
         where merchant_id = $1 and batch_id = $2 and sender_item_id = any($3)
         for update
@@ -148,6 +159,8 @@ async fn load(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen]) -> anyhow::Result<
                 fee: row.fee.zip(row.fee_currency),
                 error: row.error_name.zip(row.error_message),
                 time_processed: row.time_processed,
+                changed_at: row.changed_at,
+                confirmed_at: row.confirmed_at,
                 flagged: row.flagged,
             };
             Ok((row.sender_item_id, known))
@@ -169,19 +182,21 @@ async fn write(tx: &mut Tx, changes: &[(Known, Known)], now: OffsetDateTime) -> 
     let errors: Vec<_> = after().map(|item| item.error.as_ref().map(|(name, _)| name.clone())).collect();
     let messages: Vec<_> = after().map(|item| item.error.as_ref().map(|(_, message)| message.clone())).collect();
     let times: Vec<_> = after().map(|item| item.time_processed).collect();
+    let confirmed: Vec<_> = after().map(|item| item.confirmed_at).collect();
     let flags: Vec<_> = after().map(|item| item.flagged.clone()).collect();
     sqlx::query!(
         r#"
         update payout_items i
         set state = n.state, wait = n.wait, not_paid = n.not_paid, paypal_item_id = n.paypal_item_id,
             transaction_id = n.transaction_id, fee = n.fee, fee_currency = n.fee_currency, error_name = n.error_name,
-            error_message = n.error_message, time_processed = n.time_processed, flagged = n.flagged,
+            error_message = n.error_message, time_processed = n.time_processed, confirmed_at = n.confirmed_at,
+            flagged = n.flagged,
             changed_at = case when (i.state, i.wait, i.not_paid) is distinct from (n.state, n.wait, n.not_paid) then $2 else i.changed_at end
         from unnest(
             $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::numeric[], $10::text[],
-            $11::text[], $12::text[], $13::timestamptz[], $14::text[]
+            $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::text[]
         ) as n (id, state, wait, not_paid, paypal_item_id, transaction_id, fee, fee_currency, error_name, error_message,
-                time_processed, flagged)
+                time_processed, confirmed_at, flagged)
         where i.merchant_id = $1 and i.id = n.id
         "#,
         merchant.0,
@@ -197,6 +212,7 @@ async fn write(tx: &mut Tx, changes: &[(Known, Known)], now: OffsetDateTime) -> 
         &errors as &[Option<String>],
         &messages as &[Option<String>],
         &times as &[Option<OffsetDateTime>],
+        &confirmed as &[Option<OffsetDateTime>],
         &flags as &[Option<String>]
     )
     .execute(&mut **tx)
@@ -261,25 +277,43 @@ async fn write_history(
     Ok(())
 }
 
-/// The items that a denied or cancelled batch does not list: PayPal processed nothing of it.
-pub(super) async fn unpay_unlisted(tx: &mut Tx, batch: BatchId, why: &str, now: OffsetDateTime) -> sqlx::Result<()> {
+/// The items of a denied or cancelled batch, of which PayPal processed nothing: those that it does not list, and once an
+/// earlier reading of long enough ago said the same (`again`), those that it lists as it took them and without a
+/// transaction.
+pub(super) async fn unpay_denied(
+    tx: &mut Tx,
+    batch: BatchId,
+    why: &str,
+    again: bool,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
     let merchant = tx.merchant();
     sqlx::query!(
         r#"
-        with unpaid as (
-            update payout_items
-            set state = 'unpaid', not_paid = $3, changed_at = $4
-            where merchant_id = $1 and batch_id = $2 and state = 'queued' and flagged is null
-            returning id
+        with before as (
+            select id, state
+            from payout_items
+            where merchant_id = $1
+                and batch_id = $2
+                and flagged is null
+                and (state = 'queued' or (wait = 'processing' and transaction_id is null and $5))
+        ),
+        unpaid as (
+            update payout_items i
+            set state = 'unpaid', wait = null, not_paid = $3, changed_at = $4
+            from before
+            where i.merchant_id = $1 and i.id = before.id
+            returning i.id, before.state
         )
         insert into payout_history (merchant_id, batch_id, item_id, at, source, was, became)
-        select $1, $2, id, $4, 'read', 'QUEUED', upper(replace($3, '_', ' '))
+        select $1, $2, id, $4, 'read', case state when 'open' then 'PENDING' else 'QUEUED' end, upper(replace($3, '_', ' '))
         from unpaid
         "#,
         merchant.0,
         batch.0,
         why,
-        now
+        now,
+        again
     )
     .execute(&mut **tx)
     .await?;

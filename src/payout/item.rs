@@ -6,8 +6,18 @@
 //! ```
 //!
 //! Paid is not the end: money can be sent back. Unpaid is: paying again is a new item with a new name.
+//!
+//! What has stood open for longer than PayPal ever keeps money needs a person, and what PayPal blocked is believed to
+//! stay blocked once a later reading says so again.
 
 use crate::paypal::payouts::TransactionStatus;
+use time::{Duration, OffsetDateTime};
+
+/// Unclaimed and held money comes back after 30 days (PayPal's OpenAPI file, `transaction_status`). What is still open
+/// some days later is told to a person; it is followed all the same, and never freed by that.
+pub const LONGEST_OPEN: Duration = Duration::days(35);
+/// Blocked money may still move for a while. Nobody may pay it again before a reading this much later says BLOCKED too.
+pub const BLOCKED_STAYS: Duration = Duration::hours(6);
 
 /// The only question that matters: where is the money?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,6 +110,11 @@ impl ItemState {
                 Step::Move(seen)
             }
             (Paid, Unpaid(NotPaid::Refunded | NotPaid::Reversed)) => Step::Move(seen),
+            // Whoever denied the batch may show its items as they were, or as failed; they are unpaid either way.
+            (
+                Unpaid(NotPaid::BatchDenied | NotPaid::BatchCanceled),
+                Open(Wait::Processing) | Unpaid(NotPaid::Failed),
+            ) => Step::Stay,
             (Open(Wait::OnHold | Wait::Unclaimed), Open(Wait::Processing))
             | (Paid, Open(_) | Paid)
             | (
@@ -116,6 +131,16 @@ impl ItemState {
             )
             | (Unpaid(_), Open(_) | Paid | Unpaid(_))
             | (Queued | Open(_) | Paid | Unpaid(_), Queued) => self.strange(word),
+        }
+    }
+
+    /// Why a person must look, if it has stood like this for too long.
+    pub fn overdue(self, since: OffsetDateTime, now: OffsetDateTime) -> Option<String> {
+        match self {
+            Self::Open(_) if now - since >= LONGEST_OPEN => {
+                Some(format!("PayPal still says {self} after {} days", LONGEST_OPEN.whole_days()))
+            }
+            Self::Queued | Self::Open(_) | Self::Paid | Self::Unpaid(_) => None,
         }
     }
 
@@ -213,6 +238,27 @@ mod tests {
                 };
                 assert_eq!(got, expected, "{from} then {word}");
             }
+        }
+    }
+
+    #[test]
+    fn items_of_a_denied_batch_stay_unpaid_whatever_else_it_shows() {
+        for why in [NotPaid::BatchDenied, NotPaid::BatchCanceled] {
+            for word in STATES[1..].iter() {
+                let step = ItemState::Unpaid(why).next(&TransactionStatus::parse(word));
+                let known = ["PENDING", "FAILED"].contains(word);
+                assert!(if known { step == Step::Stay } else { matches!(step, Step::Strange(_)) }, "{word}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_is_open_waits_too_long() {
+        let since = time::macros::datetime!(2026-01-01 00:00 UTC);
+        let overdue = |word, days| state(word).overdue(since, since + Duration::days(days)).is_some();
+        for word in STATES {
+            assert!(!overdue(word, 34));
+            assert_eq!(overdue(word, 35), ["PENDING", "ONHOLD", "UNCLAIMED"].contains(&word), "{word}");
         }
     }
 

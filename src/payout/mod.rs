@@ -9,21 +9,30 @@
 //! 5. observe: the batch is read from PayPal, page by page.
 //! 6. apply: what was read moves the items; paid ones settle, unpaid ones release their commissions.
 //!
+//! What is not PayPal's to say is a person's: [`cancel`] takes an unclaimed item back, [`decide`] says what follows when
+//! money came back, and a doubt that lasts is ended by people.
+//!
 //! A crash between any two leaves rows that the worker finds by looking. No step's repetition can pay twice: PayPal
 //! refuses a name it has seen, and what we do not know frees nothing.
 
 mod adopt;
+pub mod again;
 pub mod batch;
 pub mod batches;
+pub mod cancel;
 mod claim;
 pub(crate) mod crash;
+pub mod decide;
 pub mod draft;
 mod facts;
 mod frozen;
 pub mod item;
+pub mod items;
 pub mod manual;
+pub mod reason;
 pub mod reconcile;
 mod refuse;
 pub mod selection;
 mod store;
 pub mod submit;
+pub mod totals;

@@ -1,10 +1,12 @@
 //! Steps 5 and 6: read a batch from PayPal page by page, and apply what was read.
 //!
 //! Applying is repeatable: a fact that is known already changes nothing. One short transaction a page, each only while
-//! the claim's fence still stands.
+//! the claim's fence still stands. What people wish to be taken back is asked of PayPal first, so that the same reading
+//! tells what came of it.
 
 use super::adopt::is_last;
-use super::batch::{read_after, watch_next};
+use super::batch::{Expected, read_after, watch_next};
+use super::cancel;
 use super::claim::{self, ClaimedReading, Lease, holding};
 use super::crash::crash_point;
 use super::facts;
@@ -19,6 +21,8 @@ use time::{Duration, OffsetDateTime};
 
 /// Pages read of one batch at most; 15,000 items take 15.
 const MAX_PAGES: usize = 1000;
+/// Items that a denied batch still lists as it took them are due again once two readings this far apart agree.
+const DENIED_STAYS: Duration = Duration::hours(1);
 
 /// Claims one batch, reads it and applies what PayPal says. False when nothing was due.
 pub async fn next(app: &App) -> anyhow::Result<bool> {
@@ -45,6 +49,7 @@ async fn read(app: &App, claimed: &ClaimedReading) -> anyhow::Result<Result<Batc
     let credentials = connection::credentials(&mut tx, &app.vault, lease.connection).await?;
     drop(tx);
     let Some(credentials) = credentials else { return Ok(Err(ReadError::Refused("the connection is gone".into()))) };
+    cancel::carry_out(app, lease, &credentials).await?;
     let mut status = None;
     for number in 1..=MAX_PAGES {
         let page = match app.paypal.show_batch(&credentials, &claimed.paypal, number).await {
@@ -70,7 +75,7 @@ async fn apply(app: &App, lease: Lease, page: &BatchPage) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn ensure_held(tx: &mut Tx, lease: Lease) -> anyhow::Result<()> {
+pub(super) async fn ensure_held(tx: &mut Tx, lease: Lease) -> anyhow::Result<()> {
     let merchant = tx.merchant();
     let held = sqlx::query_scalar!(
         "select 1 as one from payout_batches where merchant_id = $1 and id = $2 and fence = $3 for update",
@@ -89,39 +94,31 @@ async fn settle(app: &App, claimed: &ClaimedReading, status: &BatchStatus) -> an
     let (lease, now) = (claimed.lease, app.clock.now());
     let mut tx = app.database.merchant(lease.merchant).await?;
     ensure_held(&mut tx, lease).await?;
-    if let Some(why) = not_processed(status) {
-        facts::unpay_unlisted(&mut tx, lease.batch, why, now).await?;
-    }
-    if status.is_final() {
-        release(&mut tx, lease.batch, now).await?;
-    }
     let merchant = tx.merchant();
-    let row = sqlx::query!(
-        r#"
-        select
-            b.paypal_status,
-            b.settled_at,
-            count(*) filter (where i.state = 'queued') as "queued!",
-            count(*) filter (where i.state = 'open') as "open!",
-            count(*) filter (where i.state = 'paid') as "paid!"
-        from payout_batches b
-        join payout_items i on i.merchant_id = b.merchant_id and i.batch_id = b.id
-        where b.merchant_id = $1 and b.id = $2
-        group by b.merchant_id, b.id
-        "#,
+    let before = sqlx::query!(
+        "select paypal_status, changed_at, settled_at from payout_batches where merchant_id = $1 and id = $2",
         merchant.0,
         lease.batch.0
     )
     .fetch_one(&mut *tx)
     .await?;
+    let same = before.paypal_status.as_deref() == Some(status.word());
+    if let Some(why) = not_processed(status) {
+        let again = same && now - before.changed_at >= DENIED_STAYS;
+        facts::unpay_denied(&mut tx, lease.batch, why, again, now).await?;
+    }
+    if status.is_final() {
+        release(&mut tx, lease.batch, now).await?;
+    }
+    let (unlisted, expected) = expected(&mut tx, lease, now).await?;
     // An item that a finished batch does not list is still expected: the batch stays in flight.
-    let settled_at = row.settled_at.or((status.is_final() && row.queued == 0).then_some(now));
+    let settled_at = before.settled_at.or((status.is_final() && !unlisted).then_some(now));
     let next = match settled_at {
-        None => Some(now + read_after(claimed.polls)),
-        Some(settled) => watch_next(settled, now, row.open > 0, row.paid > 0),
+        None => expected.cancel.into_iter().chain([now + read_after(claimed.polls)]).min(),
+        Some(settled) => watch_next(settled, now, &expected),
     };
     write_look(&mut tx, lease, status, settled_at, next, now).await?;
-    if row.paypal_status.as_deref() != Some(status.word()) {
+    if !same {
         tell(&mut tx, lease.batch, Source::Read, &format!("PayPal: {}", status.word()), None, now).await?;
     }
     if next.is_none() {
@@ -129,6 +126,40 @@ async fn settle(app: &App, claimed: &ClaimedReading, status: &BatchStatus) -> an
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Whether items are still to be listed, and what else is expected. Times are told by the hour: a large batch is paid
+/// over many readings, and need not be looked at again as often.
+async fn expected(tx: &mut Tx, lease: Lease, now: OffsetDateTime) -> sqlx::Result<(bool, Expected)> {
+    let merchant = tx.merchant();
+    let row = sqlx::query!(
+        r#"
+        select
+            coalesce(bool_or(state = 'queued'), false) as "unlisted!",
+            coalesce(bool_or(wait in ('processing', 'on_hold')), false) as "processing!",
+            coalesce(bool_or(wait = 'unclaimed'), false) as "unclaimed!",
+            array_agg(distinct date_trunc('hour', changed_at) + interval '1 hour')
+                filter (where state = 'paid' and changed_at > $3) as paid,
+            array_agg(distinct date_trunc('hour', changed_at) + interval '1 hour')
+                filter (where not_paid = 'blocked' and confirmed_at is null and decided is null) as blocked,
+            min(cancel_at) filter (where wait = 'unclaimed') as cancel
+        from payout_items
+        where merchant_id = $1 and batch_id = $2
+        "#,
+        merchant.0,
+        lease.batch.0,
+        now - Duration::days(11)
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    let expected = Expected {
+        processing: row.processing,
+        unclaimed: row.unclaimed,
+        paid: row.paid.unwrap_or_default(),
+        blocked: row.blocked.unwrap_or_default(),
+        cancel: row.cancel,
+    };
+    Ok((row.unlisted, expected))
 }
 
 /// Of a denied or cancelled batch nothing was processed.

@@ -121,42 +121,8 @@ pub async fn select(tx: &mut Tx, actor: &Actor, through: Date, ticked: &Ticked) 
     Ok((frozen > 0).then_some(id))
 }
 
-/// Freezes what a finished batch left unpaid and is due again: the rest, as a new payment. Affiliates whose address
-/// PayPal refused are left out until it changes.
-pub async fn select_unpaid(
-    tx: &mut Tx,
-    actor: &Actor,
-    batch: BatchId,
-    through: Date,
-) -> sqlx::Result<Option<RequestId>> {
-    let id = insert_selection(tx, actor, through, Some(batch)).await?;
-    let merchant = tx.merchant();
-    let frozen = sqlx::query!(
-        r#"
-        insert into selected_commissions (merchant_id, selection_id, affiliate_id, currency, commission_id, amount)
-        select o.merchant_id, $3, o.affiliate_id, o.currency, o.commission_id, o.amount
-        from payout_items i
-        join allocations l on l.merchant_id = i.merchant_id and l.item_id = i.id
-        join owed o on o.merchant_id = l.merchant_id and o.commission_id = l.commission_id
-        join affiliates a on a.merchant_id = i.merchant_id and a.id = i.affiliate_id
-        where i.merchant_id = $1
-            and i.batch_id = $2
-            and i.state = 'unpaid'
-            and a.status = 'active'
-            and a.receiver_problem is null
-            and a.receiver_refused is null
-        "#,
-        merchant.0,
-        batch.0,
-        id.0
-    )
-    .execute(&mut **tx)
-    .await?
-    .rows_affected();
-    Ok((frozen > 0).then_some(id))
-}
-
-async fn insert_selection(
+/// A selection without commissions yet.
+pub(super) async fn insert_selection(
     tx: &mut Tx,
     actor: &Actor,
     through: Date,

@@ -174,7 +174,8 @@ pub(super) fn item_state(
 }
 
 /// Gives back what a batch's unpaid items took: the allocations end and the commissions are owed again. Only for
-/// reasons that release, and only once the batch itself is finished; callers see to both.
+/// reasons that release or where a person decided so, and only once the batch itself is finished; callers see to the
+/// latter.
 pub(super) async fn release(tx: &mut Tx, batch: BatchId, now: OffsetDateTime) -> sqlx::Result<u64> {
     let merchant = tx.merchant();
     let released = sqlx::query!(
@@ -186,7 +187,7 @@ pub(super) async fn release(tx: &mut Tx, batch: BatchId, now: OffsetDateTime) ->
             where i.merchant_id = $1
                 and i.batch_id = $2
                 and i.state = 'unpaid'
-                and i.not_paid not in ('blocked', 'refunded', 'reversed')
+                and (i.not_paid not in ('blocked', 'refunded', 'reversed') or i.decided = 'due_again')
                 and l.merchant_id = i.merchant_id
                 and l.item_id = i.id
                 and l.released_at is null

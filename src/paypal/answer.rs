@@ -93,6 +93,32 @@ pub enum Unknown {
     Strange(u16),
 }
 
+/// What PayPal's answer to "cancel an unclaimed item" means for asking again. None of them moves the item: only reading
+/// it does. Each has the name to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancellation {
+    /// It is cancelled, or was before.
+    Done(String),
+    /// Not now.
+    Later(String),
+    /// Asking again would change nothing: it is not unclaimed any more, or PayPal says something we do not know.
+    Over(String),
+}
+
+/// Reads the answer to "cancel an unclaimed item". PayPal's guide names the errors; a repeated cancellation is harmless,
+/// so silence and failures are asked again.
+pub fn classify_cancellation(status: u16, body: &[u8]) -> Cancellation {
+    let error: ErrorBody = read_json(body).unwrap_or_default();
+    let name = if error.name.is_empty() { format!("HTTP {status}") } else { error.name };
+    match (status, name.as_str()) {
+        (200..=299, _) => Cancellation::Done("RETURNED".into()),
+        (_, "ITEM_ALREADY_CANCELLED") => Cancellation::Done(name),
+        (_, "BATCH_NOT_COMPLETED" | "ITEM_CANCELLATION_FAILED") => Cancellation::Later(name),
+        (401 | 403 | 408 | 409 | 425 | 429 | 500..=599, _) => Cancellation::Later(name),
+        _ => Cancellation::Over(name),
+    }
+}
+
 /// An HTTP exchange as far as it got.
 #[derive(Debug)]
 pub enum Exchange {

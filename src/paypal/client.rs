@@ -232,6 +232,24 @@ impl Client {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<Vec<u8>, ReadError> {
+        let (status, body) = self.call(credentials, method, path, body).await?;
+        match status {
+            200..=299 => Ok(body),
+            401 | 403 => Err(ReadError::Refused(error_name(&body))),
+            404 => Err(ReadError::NotFound),
+            429 => Err(ReadError::TooMany),
+            _ => Err(ReadError::Failed(format!("PayPal answered {status} {}", error_name(&body)))),
+        }
+    }
+
+    /// One call that may be repeated, with one renewal of the token: the answer's status and body.
+    pub(super) async fn call(
+        &self,
+        credentials: &Credentials,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<(u16, Vec<u8>), ReadError> {
         let url = format!("{}{path}", self.base(credentials.environment).map_err(ReadError::Failed)?);
         for fresh in [false, true] {
             let token = match self.token(credentials, fresh).await {
@@ -248,19 +266,11 @@ impl Client {
             if let Some(body) = &body {
                 request = request.body(body.clone());
             }
-            let (exchange, _) = exchange(request).await;
-            let (status, body) = match exchange {
-                Exchange::Answered { status, body, .. } => (status, body),
+            match exchange(request).await.0 {
+                Exchange::Answered { status: 401, .. } if !fresh => {}
+                Exchange::Answered { status, body, .. } => return Ok((status, body)),
                 Exchange::NotSent(why) | Exchange::Lost(why) => return Err(ReadError::Failed(why)),
-            };
-            return match status {
-                200..=299 => Ok(body),
-                401 if !fresh => continue,
-                401 | 403 => Err(ReadError::Refused(error_name(&body))),
-                404 => Err(ReadError::NotFound),
-                429 => Err(ReadError::TooMany),
-                _ => Err(ReadError::Failed(format!("PayPal answered {status} {}", error_name(&body)))),
-            };
+            }
         }
         unreachable!("the second round always returns")
     }
@@ -379,7 +389,7 @@ fn excerpt(body: &[u8]) -> String {
 }
 
 /// An id as one path segment, whatever it contains.
-fn segment(id: &str) -> String {
+pub(super) fn segment(id: &str) -> String {
     id.bytes()
         .map(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),

@@ -4,10 +4,11 @@
 //! PayPal's answers are never followed; only their last segment is read.
 
 pub mod answer;
+mod cancel;
 pub mod client;
 pub mod payouts;
 
-pub use answer::{Answer, NotYet, Refusal, Unknown};
+pub use answer::{Answer, Cancellation, NotYet, Refusal, Unknown};
 pub use client::{Client, ReadError, SignIn};
 
 use secrecy::SecretString;

@@ -44,6 +44,10 @@ guards as (
             ('an_allocation_is_released_once', 'allocations'),
             ('allocations_are_kept', 'allocations'),
             ('allocations_add_up', 'allocations'),
+            ('only_money_that_is_here_is_released', 'allocations'),
+            ('statements_are_insert_only', 'payout_statements'),
+            ('reports_are_insert_only', 'payout_reports'),
+            ('findings_are_insert_only', 'payout_findings'),
             ('a_commission_stands', 'commissions'),
             ('commissions_are_kept', 'commissions')
     ) as g (name, guarded)

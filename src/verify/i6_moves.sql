@@ -6,7 +6,10 @@ with ways (was, became) as (
         'BATCH DENIED', 'BATCH CANCELED', 'BATCH REFUSED', 'PUT BACK'
     ])
     union all
-    select 'PENDING', unnest(array['ONHOLD', 'UNCLAIMED', 'SUCCESS', 'FAILED', 'RETURNED', 'BLOCKED', 'REFUNDED', 'REVERSED'])
+    select 'PENDING', unnest(array[
+        'ONHOLD', 'UNCLAIMED', 'SUCCESS', 'FAILED', 'RETURNED', 'BLOCKED', 'REFUNDED', 'REVERSED', 'BATCH DENIED',
+        'BATCH CANCELED'
+    ])
     union all
     select 'ONHOLD', unnest(array['UNCLAIMED', 'SUCCESS', 'FAILED', 'RETURNED', 'BLOCKED', 'REFUNDED', 'REVERSED'])
     union all

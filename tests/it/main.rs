@@ -26,6 +26,7 @@ mod rehearsal;
 mod sign_in;
 mod simulator;
 mod sqlx_data;
+mod statements;
 mod strange;
 mod support;
 mod verify;

@@ -120,7 +120,7 @@ async fn failed_and_returned_money_is_due_again_and_held_money_is_not() {
     }
     let standings = world.standings().await;
     assert_eq!(standings["owed"], 3, "unclaimed and held money came back: {standings:?}");
-    assert_eq!(standings["needs_a_person"], 2, "blocked and refunded");
+    assert_eq!(standings["needs_a_person"], 3, "blocked, refunded, and pending for too long");
     world.check().await;
 }
 
@@ -136,7 +136,7 @@ async fn a_refused_address_is_named_and_the_rest_can_be_paid() {
     assert_eq!((state.as_str(), why.as_deref()), ("refused", Some("VALIDATION_ERROR")));
     assert_eq!(world.standings().await["owed"], 2);
     let mut tx = world.tx().await;
-    let request = stipend::payout::selection::select_unpaid(&mut tx, &world.actor(), batch, world.today())
+    let request = stipend::payout::again::select_unpaid(&mut tx, &world.actor(), batch, None, world.today())
         .await
         .unwrap()
         .unwrap();

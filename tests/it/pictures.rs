@@ -216,8 +216,10 @@ async fn pictures_of_home() {
     let letters = Letters::folder();
     let mut world = World::mailing(letters.path()).await;
     let browser = Browser::open(Script::On).await;
-    let at = |path: &str| format!("{}{path}", world.site.address);
+    let address = world.site.address.clone();
+    let at = |path: &str| format!("{address}{path}");
     let sign_in = async || {
+        browser.delete_all_cookies().await.unwrap();
         browser.goto(at("/sign-in")).await.unwrap();
         browser.fill("email", "ann@example.com").await;
         browser.fill("password", PASSWORD).await;
@@ -244,12 +246,7 @@ async fn pictures_of_home() {
     world.settle().await;
     world.owe("ada.lovelace@example.com", &["410.00", "3.30"]).await;
     world.owe_in("EUR", "hand@example.com", &["40.00"]).await;
-    let at = |path: &str| format!("{}{path}", world.site.address);
-    browser.delete_all_cookies().await.unwrap();
-    browser.goto(at("/sign-in")).await.unwrap();
-    browser.fill("email", "ann@example.com").await;
-    browser.fill("password", PASSWORD).await;
-    browser.press("Sign in").await;
+    sign_in().await;
     shoot(&browser, folder, "home").await;
     browser.press("The same as a table").await;
     shoot(&browser, folder, "home-table").await;
@@ -260,4 +257,22 @@ async fn pictures_of_home() {
     shoot(&browser, folder, "settings-mail-preview").await;
     browser.goto(at("/affiliate_payments/paid?currency=USD&from=2027-01-01")).await.unwrap();
     shoot(&browser, folder, "paid-narrowed").await;
+    let ada = world.affiliates["ada.lovelace@example.com"];
+    browser.goto(at(&format!("/affiliates/{ada}/payments"))).await.unwrap();
+    shoot(&browser, folder, "affiliate-payments").await;
+    let batch: stipend::id::BatchId = sqlx::query_scalar("select id from payout_batches order by number desc limit 1")
+        .fetch_one(&mut *world.tx().await)
+        .await
+        .unwrap();
+    let year = world.today().year();
+    for (name, path) in [
+        ("statement", format!("/affiliates/{ada}/statement?from={}-01-01&through={year}-12-31", year - 1)),
+        ("batch-statement", format!("/batches/{batch}/statement")),
+    ] {
+        browser.goto(at(&path)).await.unwrap();
+        shoot(&browser, folder, name).await;
+        browser.resize(794, 1123).await;
+        browser.as_printed().await;
+        browser.photograph(&folder.join(format!("{name}-print.png"))).await;
+    }
 }

@@ -4,9 +4,10 @@ use crate::support::program::{RunAs, program};
 use crate::support::world::{World, everything};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Executor};
+use stipend::money::Currency;
 use stipend::payout::draft::How;
 use stipend::payout::manual;
-use stipend::payout::selection::Ticked;
+use stipend::payout::selection::{DueRow, Ticked};
 use stipend::verify::{Invariant, verify};
 use time::Duration;
 
@@ -63,6 +64,10 @@ async fn busy() -> World {
     world.owe("put-back@example.com", &["7.00"]).await;
     let exported = world.try_pay(&everything(), How::Export).await.unwrap();
     manual::release_manual(&world.app, world.merchant, &world.actor(), exported[0]).await.unwrap().unwrap();
+    world.owe_in("EUR", "pending@example.com", &["7.00"]).await;
+    let row = DueRow { affiliate: world.affiliates["pending@example.com"], currency: Currency::EUR };
+    world.try_pay(&Ticked::These { rows: vec![row], commissions: vec![] }, How::PayPal).await.unwrap();
+    world.settle().await;
     world.fault(json!({"call": "create", "what": "cut_after", "times": 3_000})).await;
     world.pay_all().await;
     for _ in 0..31 {

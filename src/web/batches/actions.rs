@@ -2,15 +2,15 @@
 
 use super::exists;
 use crate::app::App;
-use crate::id::BatchId;
+use crate::id::{BatchId, ItemId};
+use crate::payout::again;
 use crate::payout::manual::{self, TooLate};
-use crate::payout::selection;
 use crate::web::{Error, Form, Path, Result, Signed, Tone, see};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-const TOO_LATE: &str = "It is too late for that: this batch has moved on. Nothing was changed.";
+pub(super) const TOO_LATE: &str = "It is too late for that: this payment has moved on. Nothing was changed.";
 
 fn done(id: BatchId, outcome: Result<(), TooLate>, said: &'static str) -> Result<Response> {
     match outcome {
@@ -54,12 +54,17 @@ pub(super) async fn mark_paid(
 
 pub(super) async fn retry(State(app): State<App>, signed: Signed, Path(id): Path<BatchId>) -> Result<Response> {
     exists(&app, &signed, id).await?;
-    let mut tx = signed.tx(&app).await?;
-    let through = signed.today(&app);
-    let Some(request) = selection::select_unpaid(&mut tx, &signed.actor(&app), id, through).await? else {
-        let nothing =
-            "Nothing of this batch can be paid again: it is paid already, or its addresses need mending first.";
-        return Ok(see(format!("/batches/{id}")).with(Tone::Info, nothing).into_response());
+    pay_again(&app, &signed, id, None).await
+}
+
+/// The review of what a batch, or one item of it, left unpaid.
+pub(super) async fn pay_again(app: &App, signed: &Signed, id: BatchId, item: Option<ItemId>) -> Result<Response> {
+    let mut tx = signed.tx(app).await?;
+    let through = signed.today(app);
+    let Some(request) = again::select_unpaid(&mut tx, &signed.actor(app), id, item, through).await? else {
+        let nothing = "Nothing of this can be paid again: it is paid already, or its address needs mending first.";
+        let page = item.map_or_else(|| format!("/batches/{id}"), |item| format!("/batches/{id}/items/{item}"));
+        return Ok(see(page).with(Tone::Info, nothing).into_response());
     };
     tx.commit().await?;
     Ok(see(format!("/payouts/new/{request}?how=paypal")).into_response())

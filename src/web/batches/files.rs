@@ -4,7 +4,7 @@ use super::exists;
 use super::words::item_words;
 use crate::app::App;
 use crate::id::{BatchId, ItemId};
-use crate::payout::batches::{self, Item};
+use crate::payout::items::{self, Item};
 use crate::web::export;
 use crate::web::when::when;
 use crate::web::{Path, Result, Signed};
@@ -26,6 +26,8 @@ pub(super) async fn items_csv(State(app): State<App>, signed: Signed, Path(id): 
         "Reason",
         "Fee",
         "Fee currency",
+        "Last at PayPal",
+        "PayPal batch",
         "PayPal item",
         "Transaction",
         "Our id",
@@ -33,8 +35,7 @@ pub(super) async fn items_csv(State(app): State<App>, signed: Signed, Path(id): 
     let name = format!("batch-{}.csv", batch.number);
     let zone = signed.time_zone.clone();
     let lines = portions(app, signed, id, move |item: Item| {
-        let at = when(item.time_processed.unwrap_or(item.changed_at), &zone);
-        let (_, word, sentence) = item_words(&item, &batch, &at);
+        let (_, word, sentence) = item_words(&item, &batch, &zone);
         let mut amount = item.amount;
         amount.rescale(item.currency.scale());
         vec![
@@ -46,6 +47,8 @@ pub(super) async fn items_csv(State(app): State<App>, signed: Signed, Path(id): 
             sentence,
             item.fee.map(|fee| fee.to_string()).unwrap_or_default(),
             item.fee_currency.unwrap_or_default(),
+            item.time_processed.map(|at| when(at, &zone).full).unwrap_or_default(),
+            batch.paypal_batch_id.clone().unwrap_or_default(),
             item.paypal_item_id.unwrap_or_default(),
             item.transaction_id.unwrap_or_default(),
             crate::id::sender_item_id(item.id),
@@ -82,9 +85,9 @@ fn portions(
         async move {
             let Some(after) = state else { return Ok(None) };
             let mut tx = signed.tx(&app).await?;
-            let items = batches::items(&mut tx, id, None, after, PORTION).await?;
-            let last = items.last().map(|item| item.id);
-            let lines = items.into_iter().map(line).collect();
+            let found = items::items(&mut tx, id, None, after, PORTION).await?;
+            let last = found.last().map(|item| item.id);
+            let lines = found.into_iter().map(line).collect();
             Ok(last.map(|last| (lines, Some(Some(last)))))
         }
     })

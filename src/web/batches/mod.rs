@@ -2,6 +2,8 @@
 
 mod actions;
 mod files;
+mod item;
+mod statement;
 mod words;
 
 use super::when::{When, when};
@@ -9,8 +11,10 @@ use super::{Error, Frame, Path, Query, Result, Routes, Section, Signed, html, pa
 use crate::app::App;
 use crate::id::{BatchId, ItemId};
 use crate::money::for_people;
-use crate::payout::batch::{BatchState, Rail};
-use crate::payout::batches::{self, Batch, HistoryLine, Item};
+use crate::payout::batch::{BatchState, Rail, is_slow};
+use crate::payout::batches::{self, Batch, HistoryLine};
+use crate::payout::items::{self, Item};
+use crate::payout::reason;
 use crate::role::Role;
 use askama::Template;
 use axum::extract::State;
@@ -37,11 +41,17 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get(Role::Viewer, "/batches/{id}", show)
         .get(Role::Viewer, "/batches/{id}/progress", progress)
         .get(Role::Viewer, "/batches/{id}/items.csv", files::items_csv)
+        .get(Role::Viewer, "/batches/{id}/statement", statement::show)
         .get(Role::Viewer, "/batches/{id}/mass-payment.csv", files::mass_payment_csv)
         .post(Role::Approver, "/batches/{id}/cancellation", actions::cancel)
         .post(Role::Approver, "/batches/{id}/payment", actions::mark_paid)
         .post(Role::Approver, "/batches/{id}/release", actions::release)
         .post(Role::Preparer, "/batches/{id}/retry", actions::retry)
+        .post(Role::Approver, "/batches/{id}/unclaimed/cancellation", item::cancel_all)
+        .get(Role::Viewer, "/batches/{id}/items/{item}", item::show)
+        .post(Role::Approver, "/batches/{id}/items/{item}/cancellation", item::cancel)
+        .post(Role::Approver, "/batches/{id}/items/{item}/decision", item::decide)
+        .post(Role::Preparer, "/batches/{id}/items/{item}/retry", item::retry)
 }
 
 struct Row {
@@ -98,10 +108,14 @@ async fn index(State(app): State<App>, signed: Signed, Query(asked): Query<Befor
 
 struct ItemRow {
     item: Item,
-    at: When,
+    told: (&'static str, &'static str, String),
 }
 
 impl ItemRow {
+    fn of(item: Item, batch: &Batch, zone: &str) -> Self {
+        Self { told: item_words(&item, batch, zone), item }
+    }
+
     fn amount(&self) -> String {
         for_people(self.item.amount, self.item.currency)
     }
@@ -115,8 +129,15 @@ impl ItemRow {
         Some((code, words))
     }
 
-    fn told(&self, batch: &Batch) -> (&'static str, &'static str, String) {
-        item_words(&self.item, batch, &self.at)
+    /// What the link to the item says.
+    fn next_step(&self) -> &'static str {
+        let item = &self.item;
+        match item.not_paid {
+            _ if item.flagged.is_some() || item.waits_for_a_decision() => "Look and decide",
+            _ if item.can_be_cancelled() => "Remind, or take back",
+            Some(why) if why.releases() => "Correct, and pay again",
+            Some(_) | None => "Details",
+        }
     }
 }
 
@@ -132,6 +153,12 @@ struct Show {
     first: bool,
     state: String,
     history: Vec<(HistoryLine, When)>,
+    is_slow: bool,
+}
+
+/// Lines of history with their times for people.
+fn dated(lines: Vec<HistoryLine>, zone: &str) -> Vec<(HistoryLine, When)> {
+    lines.into_iter().map(|line| (line.clone(), when(line.at, zone))).collect()
 }
 
 impl Show {
@@ -189,6 +216,9 @@ impl Show {
                 "PayPal did not answer in time. We are asking whether it accepted this batch. Please do not pay these affiliates again.".into()
             }
             BatchState::Submitting => "Being handed to PayPal.".into(),
+            BatchState::Accepted if self.is_slow => {
+                "PayPal has had it for more than a day and has not finished. It is followed all the same; ask PayPal with its id.".into()
+            }
             BatchState::Accepted if b.settled_at.is_none() => "PayPal has it and is paying.".into(),
             BatchState::Accepted | BatchState::Closed if b.rail == Rail::Manual => {
                 format!("Marked as paid: {} {}. Reference: {}.", b.currency, self.total(), b.reference.as_deref().unwrap_or("none"))
@@ -203,8 +233,8 @@ impl Show {
                 format!("Done. {} of {} were paid {} {paid}.{rest}", b.paid, b.items, b.currency)
             }
             BatchState::Refused => format!(
-                "PayPal did not take this batch ({}). Nothing was paid, and everything in it is due again.",
-                b.why.as_deref().unwrap_or("no reason given")
+                "PayPal did not take this batch. Nothing was paid, and everything in it is due again. {}",
+                reason::of_call(b.why.as_deref().unwrap_or_default(), "").merchant
             ),
             BatchState::Stuck => format!(
                 "Stopped on purpose: {}. Its commissions stay locked and are not due. Look at PayPal’s activity for this batch before anything else.",
@@ -243,6 +273,10 @@ impl Show {
 
     fn is_exported(&self) -> bool {
         self.batch.state == BatchState::Exported
+    }
+
+    fn can_take_back(&self) -> bool {
+        self.batch.unclaimed > 0 && self.batch.settled_at.is_some()
     }
 
     fn can_retry(&self) -> bool {
@@ -312,15 +346,12 @@ async fn load(app: &App, signed: &Signed, id: BatchId, asked: Asked) -> Result<S
     let mut tx = signed.tx(app).await?;
     let batch = batches::show(&mut tx, id).await?.ok_or(Error::NotFound)?;
     let wanted = (!asked.state.is_empty()).then_some(asked.state.as_str());
-    let mut items = batches::items(&mut tx, id, wanted, asked.after, ITEMS + 1).await?;
-    let more = items.len() as i64 > ITEMS;
-    items.truncate(usize::try_from(ITEMS).expect("a page is small"));
-    let next = items.last().filter(|_| more).map(|item| item.id);
+    let mut found = items::items(&mut tx, id, wanted, asked.after, ITEMS + 1).await?;
+    let more = found.len() as i64 > ITEMS;
+    found.truncate(usize::try_from(ITEMS).expect("a page is small"));
+    let next = found.last().filter(|_| more).map(|item| item.id);
     let zone = &signed.time_zone;
-    let items = items
-        .into_iter()
-        .map(|item| ItemRow { at: when(item.time_processed.unwrap_or(item.changed_at), zone), item })
-        .collect();
+    let items = found.into_iter().map(|item| ItemRow::of(item, &batch, zone)).collect();
     let history = batches::history(&mut tx, id).await?;
     Ok(Show {
         frame: signed.frame(Section::Payouts),
@@ -329,13 +360,8 @@ async fn load(app: &App, signed: &Signed, id: BatchId, asked: Asked) -> Result<S
         items,
         next,
         first: asked.after.is_none(),
-        history: history
-            .into_iter()
-            .map(|line| {
-                let at = when(line.at, zone);
-                (line, at)
-            })
-            .collect(),
+        history: dated(history, zone),
+        is_slow: is_slow(batch.accepted_at, batch.settled_at, app.clock.now()),
         state: asked.state,
         batch,
     })

@@ -1,9 +1,15 @@
 //! What states are called, and what they mean for whoever waits for the money.
 
 use crate::payout::batch::BatchState;
-use crate::payout::batches::{Batch, HistoryLine, Item};
+use crate::payout::batches::{Batch, HistoryLine};
 use crate::payout::item::{NotPaid, Wait};
-use crate::web::when::When;
+use crate::payout::items::Item;
+use crate::payout::reason;
+use crate::web::when::when;
+use time::Duration;
+
+/// Unclaimed money comes back after so long (PayPal's OpenAPI file, `transaction_status`).
+pub(super) const CLAIM_WINDOW: Duration = Duration::days(30);
 
 /// A state for people: tone, word, and a sentence.
 pub(in crate::web) struct Told {
@@ -32,52 +38,91 @@ pub(in crate::web) fn state(batch: &Batch) -> Told {
     Told { tone, word }
 }
 
-/// An item's state: tone, word, and a sentence that says what it means and what to do.
-pub(super) fn item_words(item: &Item, batch: &Batch, at: &When) -> (&'static str, &'static str, String) {
-    let paypal = match (&item.error_name, &item.error_message) {
-        (Some(name), Some(message)) if !message.is_empty() => format!(" PayPal says: {message} ({name})"),
-        (Some(name), _) => format!(" PayPal says: {name}"),
-        (None, Some(message)) => format!(" {message}"),
-        (None, None) => String::new(),
-    };
+/// An item's state: tone, word, and a sentence that says what happened, why, and what follows.
+pub(super) fn item_words(item: &Item, batch: &Batch, zone: &str) -> (&'static str, &'static str, String) {
+    let (tone, word, sentence) = outcome_words(item, batch, zone);
+    match item.decided.as_deref() {
+        Some("written_off") => ("quiet", "Written off", format!("{word}, and written off by a person.")),
+        Some(_) => ("quiet", word, format!("{word}. A person decided that it is due again.")),
+        None => (tone, word, sentence),
+    }
+}
+
+fn outcome_words(item: &Item, batch: &Batch, zone: &str) -> (&'static str, &'static str, String) {
     if let Some(flag) = &item.flagged {
         return ("warning", "Needs a person", format!("{flag}, which does not fit. Look at this payment at PayPal."));
     }
-    let (tone, word, sentence) = match (item.state.as_str(), item.wait, item.not_paid) {
-        ("paid", _, _) => ("good", "Paid", format!("Paid on {}.", at.day)),
-        (_, Some(Wait::Processing), _) => ("info", "Processing", "PayPal is working on it.".to_owned()),
-        (_, Some(Wait::OnHold), _) => ("info", "Held", "PayPal is reviewing it. Nothing to do yet.".to_owned()),
-        (_, Some(Wait::Unclaimed), _) => {
-            ("warning", "Unclaimed", "Sent, and not accepted yet. It comes back 30 days after the payment.".to_owned())
+    let why = why(item);
+    let or = |default: &str| why.clone().unwrap_or_else(|| default.to_owned());
+    let why = why.as_ref().map_or_else(String::new, |why| format!(" {why}"));
+    match (item.state.as_str(), item.wait, item.not_paid) {
+        ("paid", _, _) => ("good", "Paid", format!("Paid on {}.", when(item.processed(), zone).day)),
+        (_, Some(Wait::Processing), _) => ("info", "Processing", or("PayPal is working on it.")),
+        (_, Some(Wait::OnHold), _) => ("info", "Held", or("PayPal is reviewing it. Nothing to do yet.")),
+        (_, Some(Wait::Unclaimed), _) => unclaimed_words(item, &why, zone),
+        (_, _, Some(NotPaid::Failed)) => ("bad", "Failed", format!("Not paid.{why} The amount is due again.")),
+        (_, _, Some(NotPaid::Returned)) if item.cancel_asked_at.is_some() => {
+            ("warning", "Cancelled", "You took it back; the money is back and due again.".to_owned())
         }
-        (_, _, Some(NotPaid::Failed)) => ("bad", "Failed", "Not paid. The amount is due again.".to_owned()),
         (_, _, Some(NotPaid::Returned)) => {
-            ("warning", "Returned", "Not accepted; the money is back and due again.".to_owned())
+            ("warning", "Returned", format!("Not accepted; the money is back and due again.{why}"))
         }
-        (_, _, Some(NotPaid::Blocked)) => (
-            "bad",
-            "Blocked",
-            "PayPal stopped it. Contact PayPal with its id; it is not due again by itself.".to_owned(),
-        ),
+        (_, _, Some(NotPaid::Blocked)) => {
+            let why = or("PayPal stopped it. Contact PayPal with its id.");
+            ("bad", "Blocked", format!("{why} It is not due again by itself."))
+        }
         (_, _, Some(NotPaid::Refunded)) => {
-            ("warning", "Refunded", "The recipient sent it back. A person decides what follows.".to_owned())
+            ("warning", "Refunded", format!("The recipient sent it back.{why} A person decides what follows."))
         }
         (_, _, Some(NotPaid::Reversed)) => {
-            ("warning", "Reversed", "PayPal took it back. A person decides what follows.".to_owned())
+            ("warning", "Reversed", format!("PayPal took it back.{why} A person decides what follows."))
         }
         (_, _, Some(NotPaid::BatchDenied)) => {
-            ("bad", "Not paid", "PayPal denied the whole batch. The amount is due again.".to_owned())
+            ("bad", "Not paid", format!("PayPal denied the whole batch.{why} The amount is due again."))
         }
         (_, _, Some(NotPaid::BatchCanceled)) => {
-            ("bad", "Not paid", "The batch was cancelled at PayPal. The amount is due again.".to_owned())
+            ("bad", "Not paid", format!("The batch was cancelled at PayPal.{why} The amount is due again."))
         }
-        (_, _, Some(NotPaid::BatchRefused)) => {
-            ("bad", "Not paid", "PayPal did not take the batch. The amount is due again.".to_owned())
-        }
+        (_, _, Some(NotPaid::BatchRefused)) => match &item.error_message {
+            Some(issue) => (
+                "bad",
+                "Not paid",
+                format!(
+                    "PayPal refused the batch for this payment: {}. The amount is due again.",
+                    issue.trim_end_matches('.')
+                ),
+            ),
+            None => ("bad", "Not paid", "PayPal did not take the batch. The amount is due again.".to_owned()),
+        },
         (_, _, Some(NotPaid::PutBack)) => ("quiet", "Put back", "Put back by a person; due again.".to_owned()),
         (_, None, None) => queued_words(batch),
-    };
-    (tone, word, format!("{sentence}{paypal}"))
+    }
+}
+
+fn unclaimed_words(item: &Item, why: &str, zone: &str) -> (&'static str, &'static str, String) {
+    let back = when(item.processed() + CLAIM_WINDOW, zone).day;
+    match &item.cancel_said {
+        _ if item.is_being_cancelled() => (
+            "info",
+            "Being taken back",
+            "PayPal is asked to take it back. It is due again once PayPal shows that.".to_owned(),
+        ),
+        Some(said) => {
+            let said = call_words(said);
+            (
+                "warning",
+                "Unclaimed",
+                format!("Sent, and not accepted yet. PayPal did not take it back: {said} It comes back on {back}."),
+            )
+        }
+        None => ("warning", "Unclaimed", format!("Sent, and not accepted yet.{why} It comes back on {back}.")),
+    }
+}
+
+/// PayPal's reason for where an item is, in plain words.
+fn why(item: &Item) -> Option<String> {
+    let name = item.error_name.as_deref()?;
+    Some(reason::of_item(name, item.error_message.as_deref().unwrap_or_default()).merchant.into_owned())
 }
 
 /// An item of which PayPal has said nothing yet shares its batch's fate.
@@ -110,14 +155,23 @@ pub(super) fn history_words(line: &HistoryLine) -> String {
         ("closed", true) => "Marked as paid.".to_owned(),
         ("closed", false) => "Finished: PayPal is not asked about it any more.".to_owned(),
         ("accepted", _) => "PayPal accepted it.".to_owned(),
+        ("PayPal was asked to take it back", _) => {
+            format!("PayPal was asked to take it back. {}", call_words(line.evidence.as_deref().unwrap_or_default()))
+        }
+        (word, _) if !word.chars().any(char::is_lowercase) => format!("PayPal says: {word}."),
         (other, _) => match other.split_once(": ") {
             Some(("PayPal", status)) => format!("PayPal says: {status}."),
-            Some(("not yet", why)) => format!("PayPal did not take it yet ({why})."),
-            Some(("refused", why)) => format!("PayPal refused it ({why})."),
+            Some(("not yet", why)) => format!("PayPal did not take it yet. {}", call_words(why)),
+            Some(("refused", why)) => format!("PayPal refused it. {}", call_words(why)),
             Some(_) | None => {
                 let mut letters = other.chars();
                 letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
             }
         },
     }
+}
+
+/// Why a call came to nothing: PayPal's name for it in plain words, or our own sentence as it is.
+fn call_words(why: &str) -> String {
+    if why.contains(' ') { format!("{why}.") } else { reason::of_call(why, "").merchant.into_owned() }
 }

@@ -12,6 +12,7 @@ use std::time::Duration as StdDuration;
 use stipend::audit::Actor;
 use stipend::clock::Clock;
 use stipend::database::Database;
+use stipend::payout::cancel;
 use stipend::payout::draft::{Ask, How, draft};
 
 async fn crash_at(place: &str, fault: Option<serde_json::Value>) {
@@ -137,5 +138,32 @@ async fn a_crash_at_any_moment_pays_once() {
         let _restarted = stage.serve();
         converge(&world).await;
         everybody_was_paid_once(&world, 6).await;
+    }
+}
+
+/// An unclaimed item is taken back, and the instance that asks PayPal for it crashes before or after it has asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_while_taking_back_leaves_the_money_in_one_place() {
+    for place in ["before_cancel", "after_cancel"] {
+        let mut world = World::connected().await;
+        world.owe("unregistered@example.com", &["10.00", "2.50"]).await;
+        let batch = world.pay_all().await[0];
+        world.settle().await;
+        cancel::ask(&world.app, world.merchant, &world.actor(), batch, None).await.unwrap().unwrap();
+        let stage = Stage::of(&world);
+        let mut crashing = stage.serve_with(&[("STIPEND_CRASH_AT", place)]);
+        assert_eq!(crashing.wait().signal(), Some(Signal::SIGABRT as i32), "it was to crash at {place}");
+        assert_eq!(world.standings().await.get("paying"), Some(&2), "nothing was read yet");
+        let _restarted = stage.serve();
+        for _ in 0..100 {
+            if world.standings().await.get("owed") == Some(&2) {
+                break;
+            }
+            tokio::time::sleep(StdDuration::from_millis(100)).await;
+            world.advance(time::Duration::seconds(2));
+        }
+        assert_eq!(world.standings().await.get("owed"), Some(&2), "{place}");
+        assert_eq!(world.paid().await["unregistered@example.com"].0, 0, "{place}");
+        world.check().await;
     }
 }

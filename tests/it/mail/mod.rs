@@ -51,11 +51,14 @@ async fn each_outcome_is_told_once_to_whom_it_concerns() {
     );
     assert!(letters.to("anna@example.com")[0].body.contains("The money went to anna@example.com."));
     let failed = &letters.to("failed@example.com")[0].body;
-    assert!(failed.contains("your account is locked or limited") && failed.contains("Sign in to PayPal"), "{failed}");
+    assert!(
+        failed.contains("Your PayPal account is locked or inactive") && failed.contains("Sign in to PayPal"),
+        "{failed}"
+    );
     let news = &letters.to("ann@example.com")[0].body;
     assert!(news.contains("- Batch 1: 2 payments failed."), "{news}");
     assert!(news.contains("- Batch 1: 1 payment stopped by PayPal."), "{news}");
-    assert_eq!((count(&world, "").await, count(&world, "sent").await), (3, 3));
+    assert_eq!((count(&world, "dropped").await, count(&world, "sent").await), (1, 3));
     world.check().await;
 }
 
