@@ -85,6 +85,27 @@ create table paid_sums (
 create index paid_sums_by_day on paid_sums (merchant_id, paid_on) include (currency, payments, amount);
 select protect('paid_sums', 'select, insert');
 
+-- How the items of a batch stand, kept in the same way: a page of batches need not read their items.
+create table batch_sums (
+    merchant_id  uuid not null,
+    batch_id     uuid not null,
+    outcome      text not null,
+    flagged      boolean not null,
+    items        bigint not null,
+    amount       numeric not null,
+    fees         numeric not null           -- in the batch's currency
+);
+create index sums_of_a_batch on batch_sums (merchant_id, batch_id);
+select protect('batch_sums', 'select, insert');
+
+-- "queued", "paid", "unpaid", what an open item waits for, or "came_back": a person has yet to decide.
+create function item_outcome(state text, wait text, not_paid text, decided text) returns text
+    language sql immutable parallel safe
+    return case
+        when not_paid in ('blocked', 'refunded', 'reversed') and decided is null then 'came_back'
+        else coalesce(wait, state)
+    end;
+
 create index items_by_payment on payout_items (merchant_id, coalesce(time_processed, changed_at)) where state = 'paid';
 create index items_in_flight on payout_items (merchant_id, batch_id) include (currency, amount, state, flagged)
     where state in ('queued', 'open');
@@ -121,6 +142,12 @@ begin
     where n.state = 'paid'
     group by 1, 2, 3;
 
+    insert into batch_sums (merchant_id, batch_id, outcome, flagged, items, amount, fees)
+    select merchant_id, batch_id, item_outcome(state, wait, not_paid, decided), flagged is not null, count(*), sum(amount),
+        coalesce(sum(fee) filter (where fee_currency = currency), 0)
+    from new_items
+    group by 1, 2, 3, 4;
+
     -- Marked as paid outside at once. A mistake can be put back for a while before anybody is told.
     insert into mails (merchant_id, id, kind, about, recipient, affiliate_id, item_id, created_at, due_at)
     select n.merchant_id, gen_random_uuid(), 'paid', 'paid ' || n.id, coalesce(a.email, a.receiver), a.id, n.id, n.changed_at,
@@ -150,6 +177,17 @@ begin
     join (select merchant_id, zone from merchant_zones offset 0) z on z.merchant_id = p.merchant_id
     group by 1, 2, 3
     having sum(p.one) <> 0 or sum(p.one * p.amount) <> 0;
+
+    insert into batch_sums (merchant_id, batch_id, outcome, flagged, items, amount, fees)
+    select merchant_id, batch_id, item_outcome(state, wait, not_paid, decided), flagged is not null, sum(one), sum(one * amount),
+        coalesce(sum(one * fee) filter (where fee_currency = currency), 0)
+    from (
+        select merchant_id, batch_id, state, wait, not_paid, decided, flagged, amount, fee, fee_currency, currency, 1 as one from new_items
+        union all
+        select merchant_id, batch_id, state, wait, not_paid, decided, flagged, amount, fee, fee_currency, currency, -1 from old_items
+    ) moved
+    group by 1, 2, 3, 4
+    having sum(one) <> 0 or sum(one * amount) <> 0 or coalesce(sum(one * fee) filter (where fee_currency = currency), 0) <> 0;
 
     -- Of what failed, the sending tells the affiliate only what the affiliate can mend.
     insert into mails (merchant_id, id, kind, about, recipient, affiliate_id, item_id, created_at, due_at)
@@ -256,7 +294,12 @@ create trigger a_pause_is_news after update on connections
     for each row when (new.paused_at is not null and old.paused_at is null)
     execute function a_pause_is_news();
 
--- What was paid before this table was there.
+-- What there was before these tables.
+insert into batch_sums (merchant_id, batch_id, outcome, flagged, items, amount, fees)
+select merchant_id, batch_id, item_outcome(state, wait, not_paid, decided), flagged is not null, count(*), sum(amount),
+    coalesce(sum(fee) filter (where fee_currency = currency), 0)
+from payout_items
+group by 1, 2, 3, 4;
 insert into paid_sums (merchant_id, currency, paid_on, payments, amount)
 select i.merchant_id, i.currency, (coalesce(i.time_processed, i.changed_at) at time zone z.zone)::date, count(*), sum(i.amount)
 from payout_items i

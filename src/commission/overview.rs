@@ -164,7 +164,7 @@ pub async fn months(tx: &mut Tx, currency: Currency, today: Date) -> sqlx::Resul
     let merchant = tx.merchant();
     let rows = sqlx::query!(
         r#"
-        select date_trunc('month', paid_on)::date as "first!", sum(payments)::bigint as "payments!", sum(amount) as "amount!"
+        select date_trunc('month', paid_on::timestamp)::date as "first!", sum(payments)::bigint as "payments!", sum(amount) as "amount!"
         from paid_sums
         where merchant_id = $1 and currency = $2 and paid_on >= $3
         group by 1

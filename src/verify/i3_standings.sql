@@ -115,6 +115,39 @@ paid_days as (
         group by 1, 2, 3
     ) s using (merchant_id, currency, paid_on)
 ),
+-- How the items of each batch stand.
+batch_outcomes as (
+    select
+        case when (coalesce(i.items, 0), coalesce(i.amount, 0), coalesce(i.fees, 0))
+            <> (coalesce(s.items, 0), coalesce(s.amount, 0), coalesce(s.fees, 0)) then
+            format('batch %s: the sums say %s %s items of %s with fees of %s; there are %s of %s with %s', batch_id,
+                coalesce(s.items, 0), outcome, coalesce(s.amount, 0), coalesce(s.fees, 0), coalesce(i.items, 0),
+                coalesce(i.amount, 0), coalesce(i.fees, 0))
+        end as problem
+    from (
+        select
+            merchant_id,
+            batch_id,
+            case
+                when state = 'open' then wait
+                when state = 'unpaid' and decided is null and not_paid in ('blocked', 'refunded', 'reversed') then 'came_back'
+                else state
+            end as outcome,
+            flagged is not null as flagged,
+            count(*) as items,
+            sum(amount) as amount,
+            sum(case when fee_currency = currency then fee else 0 end) as fees
+        from payout_items
+        where $1::uuid is null or merchant_id = $1
+        group by 1, 2, 3, 4
+    ) i
+    full join (
+        select merchant_id, batch_id, outcome, flagged, sum(items) as items, sum(amount) as amount, sum(fees) as fees
+        from batch_sums
+        where $1::uuid is null or merchant_id = $1
+        group by 1, 2, 3, 4
+    ) s using (merchant_id, batch_id, outcome, flagged)
+),
 -- What pages show, for all that is neither simply owed nor simply paid.
 shown as (
     select
@@ -157,6 +190,9 @@ select 'tallies', count(*), count(problem), (array_agg(problem) filter (where pr
 union all
 select 'days of payments', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5]
 from paid_days
+union all
+select 'outcomes of batches', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5]
+from batch_outcomes
 union all
 select 'standings in between', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5]
 from shown
