@@ -84,6 +84,7 @@ async fn serve(database: &Database) -> String {
         clock,
         carrier: None,
         public_url: None,
+        listens_at: None,
         demo: None,
         instance: InstanceId::new(),
         wake: Arc::default(),

@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench goals -- pay` : drafting and handing over 10,000 affiliates with 100,000 commissions (G5, G6, G8)
 //! `cargo bench --bench goals -- due` : the page of what is due, 1,000,000 commissions of 100,000 affiliates (G3)
+//! `cargo bench --bench goals -- webhooks` : PayPal's events, received and followed (G10)
 //!
 //! `PAID=5000000` puts so many paid commissions behind the first. Each figure is the median of five runs.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
@@ -12,6 +13,7 @@
 mod data;
 mod due;
 mod pay;
+mod webhooks;
 
 use std::time::{Duration, Instant};
 use stipend::database::Database;
@@ -30,11 +32,15 @@ async fn main() {
     let database = Database::connect(&server.url()).await.unwrap();
     database.migrate().await.unwrap();
     println!("processor idle before: {} %", idle().await);
-    if wanted != "due" {
+    let is_wanted = |name: &str| wanted.is_empty() || wanted == name;
+    if is_wanted("pay") {
         pay::measure(&database).await;
     }
-    if wanted != "pay" {
+    if is_wanted("due") {
         due::measure(&database).await;
+    }
+    if is_wanted("webhooks") {
+        webhooks::measure(&database).await;
     }
     database.pool().close().await;
     server.stop().await;

@@ -41,6 +41,7 @@ pub async fn measure(database: &Database) {
             clock,
             carrier: None,
             public_url: None,
+            listens_at: None,
             demo: None,
             instance: InstanceId::new(),
             wake: Arc::default(),

@@ -24,6 +24,8 @@ pub struct App {
     pub carrier: Option<Carrier>,
     /// Where people reach this installation, as "https://pay.example.com".
     pub public_url: Option<String>,
+    /// Where this program itself answers, as "http://127.0.0.1:3000": near enough for a simulated PayPal.
+    pub listens_at: Option<String>,
     /// What the pages of a demo show; nothing elsewhere.
     pub demo: Option<Hints>,
     /// This running program.

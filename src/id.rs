@@ -59,8 +59,19 @@ pub fn sender_item_id(item: ItemId) -> String {
     crockford(item.0)
 }
 
+/// The item behind a name that PayPal echoes; nothing if no installation would give it.
+pub fn item_of(sender_item_id: &str) -> Option<ItemId> {
+    let id = sender_item_id.bytes().try_fold(0_u128, |id, byte| {
+        let digit = DIGITS.iter().position(|digit| *digit == byte)?;
+        id.checked_mul(32)?.checked_add(u128::try_from(digit).ok()?)
+    })?;
+    let id = ItemId(Uuid::from_u128(id));
+    (self::sender_item_id(id) == sender_item_id).then_some(id)
+}
+
+const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
 fn crockford(id: Uuid) -> String {
-    const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let bits = id.as_u128();
     (0..26).rev().map(|place| DIGITS[(bits >> (5 * place) & 31) as usize] as char).collect()
 }
@@ -77,5 +88,18 @@ mod tests {
         let (a, b) = (BatchId::new(), BatchId::new());
         assert_ne!(sender_batch_id(a), sender_batch_id(b));
         assert_eq!(sender_batch_id(a) < sender_batch_id(b), a < b, "the order of birth is kept");
+    }
+
+    #[test]
+    fn an_item_is_found_by_its_name_and_no_other_word_is_one() {
+        let item = ItemId::new();
+        let name = sender_item_id(item);
+        assert_eq!(item_of(&name), Some(item));
+        let short = &name[1..];
+        for other in
+            ["", "pi_000001", &name.to_lowercase(), short, &format!("0{name}"), &"Z".repeat(26), &"9".repeat(99)]
+        {
+            assert_eq!(item_of(other), None, "{other}");
+        }
     }
 }

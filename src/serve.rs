@@ -17,7 +17,7 @@ use crate::worker;
 use anyhow::Context;
 use axum::Router;
 use secrecy::ExposeSecret;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -111,6 +111,7 @@ impl Running {
         let vault = admin::open_vault(&database, &clock, &data.master_key_file).await?;
         let http = http_client()?;
         let paypal = paypal::Client::new(http.clone(), serve.simulator_url.clone(), clock.clone());
+        let bound = listeners.pages.local_addr()?;
         let app = App {
             database,
             clock,
@@ -118,13 +119,13 @@ impl Running {
             paypal,
             carrier: serve.mail.as_ref().map(Carrier::new).transpose().context("e-mail cannot be sent")?,
             public_url: serve.public_url.clone(),
+            listens_at: Some(format!("http://{}", within_reach(bound))),
             demo,
             instance: InstanceId::new(),
             wake: Arc::new(Notify::new()),
         };
         outbox::announce(&app).await?;
         let setup_code = admin::setup_code(&app.database).await?;
-        let bound = listeners.pages.local_addr()?;
         let address = app.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
         let tasks = TaskTracker::new();
         if let Some(simulator) = serve.simulator_url.clone() {
@@ -171,6 +172,15 @@ async fn answer(listener: TcpListener, router: Router, shutdown: CancellationTok
     if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
         tracing::error!("Requests can no longer be answered: {error}");
         shutdown.cancel();
+    }
+}
+
+/// "Every address" is none that can be called.
+fn within_reach(bound: SocketAddr) -> SocketAddr {
+    match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, bound.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, bound.port()).into(),
+        IpAddr::V4(_) | IpAddr::V6(_) => bound,
     }
 }
 

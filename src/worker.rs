@@ -1,9 +1,10 @@
 //! Which reconcilers run, how often, and what wakes them. The rows are the queue; nothing is kept here.
 
 use crate::app::App;
+use crate::connection::notifications;
 use crate::import;
 use crate::mail::{notices, outbox};
-use crate::payout::{reconcile, submit};
+use crate::payout::{hint, inbox, reconcile, submit};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -26,9 +27,9 @@ pub async fn run(app: App, stop: CancellationToken) {
     for _ in 0..READERS {
         loops.spawn(repeat(app.clone(), stop.clone(), Step::Read));
     }
-    loops.spawn(repeat(app.clone(), stop.clone(), Step::Import));
-    loops.spawn(repeat(app.clone(), stop.clone(), Step::Mail));
-    loops.spawn(repeat(app.clone(), stop.clone(), Step::Notice));
+    for step in [Step::Import, Step::Hint, Step::Register, Step::Missed, Step::Mail, Step::Notice] {
+        loops.spawn(repeat(app.clone(), stop.clone(), step));
+    }
     loops.spawn(repeat(app, stop, Step::Expire));
     while loops.join_next().await.is_some() {}
 }
@@ -40,6 +41,9 @@ enum Step {
     Import,
     Mail,
     Notice,
+    Hint,
+    Register,
+    Missed,
     Expire,
 }
 
@@ -74,6 +78,9 @@ async fn take(app: App, step: Step) -> anyhow::Result<bool> {
             Step::Import => import::next(&app).await,
             Step::Mail => outbox::next(&app).await,
             Step::Notice => notices::next(&app).await,
+            Step::Hint => hint::next(&app).await,
+            Step::Register => notifications::next(&app).await,
+            Step::Missed => inbox::fetch_missed(&app).await,
             Step::Expire => submit::expire(&app).await.map(|()| false),
         }
     });

@@ -5,6 +5,7 @@
 //! nothing. Secrets leave the vault only towards PayPal.
 
 mod candidate;
+pub mod notifications;
 mod store;
 mod verify;
 
@@ -20,6 +21,7 @@ use crate::database::Tx;
 use crate::id::{CandidateId, MerchantId};
 use crate::paypal::{Credentials, Environment};
 use anyhow::Context;
+use notifications::Farewell;
 use secrecy::SecretString;
 
 /// Longest Client ID or Secret that is taken; PayPal's have 80 characters.
@@ -121,8 +123,15 @@ pub async fn check_again(
     Ok(Ok(Some(checked.outcome)))
 }
 
-/// Takes the connection out of force and destroys its secret.
-pub async fn disconnect(app: &App, merchant: MerchantId, actor: &Actor) -> anyhow::Result<Result<(), Refused>> {
+/// Takes the connection out of force and destroys its secret, after a last use of it: PayPal need not tell us any more.
+pub async fn disconnect(app: &App, merchant: MerchantId, actor: &Actor) -> anyhow::Result<Result<Farewell, Refused>> {
+    let mut tx = app.database.merchant(merchant).await?;
+    let blocking = blocking_batches(&mut tx).await?;
+    drop(tx);
+    if !blocking.is_empty() {
+        return Ok(Err(Refused::InUse(blocking)));
+    }
+    let farewell = notifications::leave(app, merchant, None).await?;
     let mut tx = app.database.merchant(merchant).await?;
     store::lock_merchant(&mut tx).await?;
     let blocking = blocking_batches(&mut tx).await?;
@@ -132,7 +141,7 @@ pub async fn disconnect(app: &App, merchant: MerchantId, actor: &Actor) -> anyho
     store::retire(&mut tx, app).await?;
     audit::record(&mut tx, actor, "disconnected PayPal", "PayPal connection", serde_json::json!({})).await?;
     tx.commit().await?;
-    Ok(Ok(()))
+    Ok(Ok(farewell))
 }
 
 async fn prove(
@@ -143,10 +152,14 @@ async fn prove(
     details: &Credentials,
 ) -> anyhow::Result<Result<Outcome, Refused>> {
     let checked = check(&app.paypal, details).await;
+    if checked.outcome == Outcome::Ready {
+        // A webhook that stays behind is answered "nobody here".
+        notifications::leave(app, merchant, Some(details)).await?;
+    }
     let mut tx = app.database.merchant(merchant).await?;
     store::lock_merchant(&mut tx).await?;
     if checked.outcome == Outcome::Ready {
-        // A payment may have been drafted while PayPal was asked.
+        // A payment may have been drafted while PayPal was asked. The worker registers the earlier details again.
         if let Some(refused) = refusal(app, &mut tx, details).await? {
             candidate::drop(&mut tx, id).await?;
             tx.commit().await?;

@@ -207,6 +207,8 @@ pub(super) async fn put_in_force(
             checked_at = excluded.checked_at,
             check_outcome = 'ready',
             check_debug_id = excluded.check_debug_id,
+            webhook_look_at = null,
+            events_look_at = null,
             paused_at = null,
             paused_why = null,
             resume_at = null
@@ -234,7 +236,7 @@ pub(super) async fn record_check(tx: &mut Tx, app: &App, id: ConnectionId, check
     sqlx::query!(
         r#"
         update connections
-        set check_outcome = $3, check_debug_id = $4, checked_at = $5
+        set check_outcome = $3, check_debug_id = $4, checked_at = $5, webhook_look_at = null
         where merchant_id = $1 and id = $2
         "#,
         merchant.0,

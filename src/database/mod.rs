@@ -1,9 +1,10 @@
 //! The database: the pool, and the two roles under which anything is read or written.
 //!
 //! [`Database::merchant`] opens a transaction that sees one merchant; every request and every step of the worker uses
-//! it. [`Database::installation`] opens one that sees all; sign-in (`web/session.rs`), the worker's claim
-//! (`payout/claim.rs`, `import/step.rs`, `mail/outbox.rs`, `mail/notices.rs`) and the administration of the installation (`admin.rs`, `verify/mod.rs`) are its
-//! only callers.
+//! it. [`Database::installation`] opens one that sees all; sign-in (`web/session.rs`), the worker's claims
+//! (`payout/claim.rs`, `payout/hint.rs`, `import/step.rs`, `mail/outbox.rs`, `mail/notices.rs`), whose connection an
+//! event came to (`connection/notifications.rs`) and the administration of the installation (`admin.rs`,
+//! `verify/mod.rs`) are its only callers.
 
 pub mod local;
 
@@ -86,7 +87,9 @@ impl Database {
     /// or cut off) must not keep its locks from the others, so the server ends what idles.
     async fn begin(&self, role: &str) -> sqlx::Result<Transaction<'static, Postgres>> {
         let idle = format!("set local idle_in_transaction_session_timeout = {}", LONGEST_PAUSE.as_millis());
-        self.pool.begin_with(AssertSqlSafe(format!("begin; {role}; {idle}"))).await
+        // Compiling a plan costs more than it saves; joins of a large payment are to fit into memory.
+        let plans = "set local jit = off; set local work_mem = '32MB'";
+        self.pool.begin_with(AssertSqlSafe(format!("begin; {role}; {idle}; {plans}"))).await
     }
 }
 
@@ -101,6 +104,13 @@ impl Tx {
     /// Whose rows this transaction sees; the first argument of every query.
     pub fn merchant(&self) -> MerchantId {
         self.merchant
+    }
+
+    /// From here on this transaction joins many rows that are too fresh for the planner's statistics: it expects a
+    /// handful and would look them up one by one.
+    pub async fn expect_many_rows(&mut self) -> sqlx::Result<()> {
+        sqlx::query("set local enable_nestloop = off").execute(&mut *self.inner).await?;
+        Ok(())
     }
 
     /// Makes everything done here true at once.

@@ -28,7 +28,7 @@ pub const UNREGISTERED: usize = 1;
 pub const ON_HOLD: usize = 2;
 /// PayPal cannot pay this account.
 pub const FAILS: usize = 3;
-/// Sends the money back after half a day.
+/// Sends the money back.
 pub const REFUNDED: usize = 4;
 /// PayPal stops the payment.
 pub const BLOCKED: usize = 5;
@@ -44,8 +44,16 @@ pub const SHARED_TOO: usize = 9;
 pub const TOO_LONG: usize = 10;
 /// The address has letters that PayPal does not take.
 pub const NOT_ASCII: usize = 11;
+/// PayPal takes the money back.
+pub const REVERSED: usize = 12;
+/// Does not take the money: it comes back at once.
+pub const RETURNED: usize = 13;
+/// PayPal takes its time.
+pub const PENDING: usize = 14;
+/// Has no account yet when the money comes, and opens one soon.
+pub const CLAIMS_LATER: usize = 15;
 /// How many awkward kinds there are.
-pub const AWKWARD: usize = 12;
+pub const AWKWARD: usize = 16;
 
 fn awkward() -> [Affiliate; AWKWARD] {
     let new = |first_name, last_name, email: &str| Affiliate {
@@ -76,6 +84,10 @@ fn awkward() -> [Affiliate; AWKWARD] {
         paid_at(new("Erik", "Lind", "erik.lind@example.org"), "lind.family@example.org"),
         paid_at(new("Maximilian", "Hohenstein", "max.hohenstein@example.org"), &long),
         paid_at(new("José", "Núñez", "jose.nunez@example.com"), "josé.núñez@example.com"),
+        new("Karim", "Aziz", "karim.reversed@example.com"),
+        new("Mila", "Jovanovic", "mila.returned@example.org"),
+        new("Owen", "Hart", "owen.pending@example.com"),
+        new("Suri", "Lim", "suri.claims-later@example.org"),
     ]
 }
 

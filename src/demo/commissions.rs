@@ -49,7 +49,7 @@ const GOODS: [&str; 12] = [
 ];
 
 /// What the awkward affiliates are owed: whose, how much in the smallest unit, the currency, the day.
-const FIXED: [(usize, i64, Currency, i32); 15] = [
+const FIXED: [(usize, i64, Currency, i32); 19] = [
     (kind::NO_ADDRESS, 14_640, Currency::USD, -12),
     (kind::NO_ADDRESS, 8_810, Currency::USD, -3),
     (kind::UNREGISTERED, 21_275, Currency::USD, -9),
@@ -65,6 +65,10 @@ const FIXED: [(usize, i64, Currency, i32); 15] = [
     (kind::TOO_LONG, 8_275, Currency::EUR, -7),
     (kind::NOT_ASCII, 10_530, Currency::EUR, -11),
     (kind::NOT_ASCII, 4_780, Currency::USD, 14),
+    (kind::REVERSED, 15_725, Currency::USD, -5),
+    (kind::RETURNED, 6_890, Currency::EUR, -6),
+    (kind::PENDING, 24_990, Currency::USD, -3),
+    (kind::CLAIMS_LATER, 12_040, Currency::EUR, -4),
 ];
 
 /// So many commissions, in the order in which they were earned, the awkward ones first.

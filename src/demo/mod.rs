@@ -14,7 +14,7 @@ use crate::database::Database;
 use crate::database::local::{LocalPostgres, Purpose};
 use crate::rehearsal::Rehearsal;
 use crate::serve::{self, Listeners, Running};
-use crate::simulator::{Account, Settings, Simulator};
+use crate::simulator::{Account, Later, Settings, Simulator};
 use crate::telemetry;
 use anyhow::Context;
 use std::io::Write;
@@ -30,6 +30,10 @@ pub const HINTS: Hints =
 
 /// How long the simulated PayPal takes over a batch: long enough to watch.
 const SETTLE_AFTER: Duration = Duration::from_secs(4);
+/// What its receivers do later, they do soon: nobody watches a demo for half a day. A reversal is no event, so it comes
+/// before the batch is finished and looked at.
+const LATER: Later =
+    Later { refunded: Duration::from_secs(15), reversed: Duration::ZERO, claimed: Duration::from_secs(20) };
 const LOG_DEFAULT: &str = "warn,sqlx=error";
 
 /// What the demo is told.
@@ -166,7 +170,7 @@ async fn prepare(
     let simulator = match wanted.simulator_url {
         Some(_) => None,
         None => {
-            let accounts = vec![Account::new(HINTS.client_id, HINTS.secret)];
+            let accounts = vec![Account { later: LATER, ..Account::new(HINTS.client_id, HINTS.secret) }];
             let settings =
                 Settings { accounts, settle_after: SETTLE_AFTER, journal: Some(journal), clock: Clock::system() };
             Some(Simulator::start((Ipv4Addr::LOCALHOST, 0).into(), settings).await?)
@@ -195,6 +199,7 @@ fn welcome(address: &str, simulator: &str) -> String {
 
   Simulated PayPal     Client ID  {client_id}
                        Secret     {secret}
+                       play it    {simulator}
                        its bank   {simulator}/_simulator/bank
 
   No real money moves. Ctrl-C stops the demo, the next start goes on where it was, --fresh begins anew.

@@ -134,7 +134,7 @@ async fn fetch(tx: &mut Tx, id: Option<BatchId>, before: i64, limit: i64) -> sql
 pub struct HistoryLine {
     /// When.
     pub at: OffsetDateTime,
-    /// "person", "send", "read" or "report".
+    /// "person", "send", "read", "report" or "event".
     pub source: String,
     /// Who, if a person did it.
     pub person: Option<String>,

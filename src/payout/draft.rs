@@ -1,11 +1,11 @@
 //! Step 1: a selection becomes batches, items and allocations, in one transaction. From here on we owe it to finish.
 //!
-//! Everything is set-based: 100,000 commissions cost the same ten statements as one.
+//! Everything is set-based: 100,000 commissions cost the same statements as one.
 
 use super::batch::Rail;
 use super::crash::crash_point;
 use super::frozen::{compose, insert};
-use super::selection::{Line, seen};
+use super::selection::{BULK, Line, seen};
 use super::store::take_lines;
 use crate::app::App;
 use crate::audit::{self, Actor};
@@ -14,9 +14,6 @@ use crate::id::{BatchId, ConnectionId, MerchantId, RequestId};
 use crate::paypal::Environment;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
-
-/// Commissions from which a draft is a bulk change to the planner.
-const BULK: i64 = 5_000;
 
 /// One click on Pay.
 #[derive(Debug, Clone)]
@@ -121,8 +118,11 @@ pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<Bat
     if !insert_request(&mut tx, ask, now).await? {
         return earlier(&mut tx, ask).await;
     }
-    let taken = take_lines(&mut tx, ask.request).await?;
-    let lines: Vec<Line> = taken.iter().map(|taken| taken.line.clone()).collect();
+    let bulk = ground.selected >= BULK;
+    if bulk {
+        tx.expect_many_rows().await?;
+    }
+    let lines = take_lines(&mut tx, ask.request).await?;
     let count: i64 = lines.iter().map(|line| line.commissions).sum();
     if lines.is_empty() || count != ground.selected || seen(&lines) != ask.seen {
         return Err(DraftError::Changed);
@@ -139,7 +139,7 @@ pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<Bat
         How::Manual { .. } | How::Export => (manual_environment(app, &ground), None),
     };
     fix_environment(&mut tx, &ground, environment).await?;
-    let batches = compose(ask, taken);
+    let batches = compose(ask, lines);
     insert(&mut tx, ask, ground.last_number, environment, connection, &batches, now).await?;
     let amounts: Vec<String> = batches.iter().map(|batch| batch.total.to_string()).collect();
     let details = serde_json::json!({ "rail": ask.how.rail().code(), "amounts": amounts });
@@ -147,7 +147,7 @@ pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<Bat
     tx.commit().await?;
     crash_point("after_draft");
     app.wake.notify_waiters();
-    if count >= BULK {
+    if bulk {
         let database = app.database.clone();
         tokio::spawn(async move {
             if let Err(error) = database.analyze().await {

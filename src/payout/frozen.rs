@@ -3,9 +3,8 @@
 use super::batch::Rail;
 use super::draft::{Ask, How};
 use super::selection::Line;
-use super::store::Taken;
 use crate::database::Tx;
-use crate::id::{BatchId, CommissionId, ConnectionId, ItemId, sender_batch_id, sender_item_id};
+use crate::id::{BatchId, ConnectionId, ItemId, RequestId, sender_batch_id, sender_item_id};
 use crate::money::{Currency, Money};
 use crate::paypal::Environment;
 use crate::paypal::payouts::{MAX_ITEMS, NewItem, create_body};
@@ -25,20 +24,19 @@ struct NewPayment {
     id: ItemId,
     name: String,
     line: Line,
-    commissions: Vec<CommissionId>,
 }
 
 /// One batch per currency and 15,000 items, each with its name and its bytes.
-pub(super) fn compose(ask: &Ask, taken: Vec<Taken>) -> Vec<NewBatch> {
+pub(super) fn compose(ask: &Ask, lines: Vec<Line>) -> Vec<NewBatch> {
     let mut batches = Vec::new();
-    let mut taken = taken.into_iter().peekable();
-    while let Some(currency) = taken.peek().map(|next| next.line.amount.currency()) {
+    let mut lines = lines.into_iter().peekable();
+    while let Some(currency) = lines.peek().map(|next| next.amount.currency()) {
         let mut items = Vec::new();
         while items.len() < MAX_ITEMS
-            && let Some(Taken { line, commissions }) = taken.next_if(|next| next.line.amount.currency() == currency)
+            && let Some(line) = lines.next_if(|next| next.amount.currency() == currency)
         {
             let id = ItemId::new();
-            items.push(NewPayment { id, name: sender_item_id(id), line, commissions });
+            items.push(NewPayment { id, name: sender_item_id(id), line });
         }
         let id = BatchId::new();
         let total = Money::sum(items.iter().map(|item| item.line.amount)).expect("a batch has items");
@@ -70,7 +68,7 @@ pub(super) async fn insert(
 ) -> sqlx::Result<()> {
     insert_batches(tx, ask, last_number, environment, connection, batches, now).await?;
     insert_items(tx, &ask.how, batches, now).await?;
-    allocate(tx, batches).await
+    allocate(tx, ask.request, batches).await
 }
 
 async fn insert_batches(
@@ -175,20 +173,27 @@ async fn insert_items(tx: &mut Tx, how: &How, batches: &[NewBatch], now: OffsetD
     Ok(())
 }
 
-async fn allocate(tx: &mut Tx, batches: &[NewBatch]) -> sqlx::Result<()> {
+/// Everything that was selected has been taken, so the selection says which commissions each item pays.
+async fn allocate(tx: &mut Tx, selection: RequestId, batches: &[NewBatch]) -> sqlx::Result<()> {
     let merchant = tx.merchant();
     let all = || batches.iter().flat_map(|batch| batch.items.iter());
-    let items: Vec<_> = all().flat_map(|item| item.commissions.iter().map(|_| item.id.0)).collect();
-    let commissions: Vec<_> = all().flat_map(|item| item.commissions.iter().map(|commission| commission.0)).collect();
+    let items: Vec<_> = all().map(|item| item.id.0).collect();
+    let affiliates: Vec<_> = all().map(|item| item.line.affiliate.0).collect();
+    let currencies: Vec<_> = all().map(|item| item.line.amount.currency().code().to_owned()).collect();
     sqlx::query!(
         r#"
         insert into allocations (merchant_id, item_id, commission_id)
-        select $1, n.item_id, n.commission_id
-        from unnest($2::uuid[], $3::uuid[]) as n (item_id, commission_id)
+        select $1, n.item_id, s.commission_id
+        from selected_commissions s
+        join unnest($3::uuid[], $4::uuid[], $5::text[]) as n (item_id, affiliate_id, currency)
+            on n.affiliate_id = s.affiliate_id and n.currency = s.currency
+        where s.merchant_id = $1 and s.selection_id = $2
         "#,
         merchant.0,
+        selection.0,
         &items,
-        &commissions
+        &affiliates,
+        &currencies
     )
     .execute(&mut **tx)
     .await?;

@@ -12,6 +12,8 @@
 //! What is not PayPal's to say is a person's: [`cancel`] takes an unclaimed item back, [`decide`] says what follows when
 //! money came back, and a doubt that lasts is ended by people.
 //!
+//! Beside them, [`inbox`] keeps what PayPal tells by itself, and [`hint`] has the batches that it names read soon.
+//!
 //! A crash between any two leaves rows that the worker finds by looking. No step's repetition can pay twice: PayPal
 //! refuses a name it has seen, and what we do not know frees nothing.
 
@@ -26,6 +28,8 @@ pub mod decide;
 pub mod draft;
 mod facts;
 mod frozen;
+pub mod hint;
+pub mod inbox;
 pub mod item;
 pub mod items;
 pub mod manual;

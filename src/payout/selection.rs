@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 use sqlx::{Postgres, QueryBuilder};
 use time::{Date, OffsetDateTime};
 
+/// Selected commissions from which the planner is told to expect many rows.
+pub(super) const BULK: i64 = 5_000;
+
 /// Which rows of the due page are meant.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
@@ -236,8 +239,16 @@ pub async fn load(tx: &mut Tx, id: RequestId) -> anyhow::Result<Option<Selection
     let merchant = tx.merchant();
     let Some(row) = sqlx::query!(
         r#"
-        select through, created_at, retry_of as "retry_of: BatchId"
-        from selections
+        select
+            through,
+            created_at,
+            retry_of as "retry_of: BatchId",
+            (
+                select count(*)
+                from selected_commissions c
+                where c.merchant_id = s.merchant_id and c.selection_id = s.id
+            ) as "commissions!"
+        from selections s
         where merchant_id = $1 and id = $2
         "#,
         merchant.0,
@@ -248,6 +259,9 @@ pub async fn load(tx: &mut Tx, id: RequestId) -> anyhow::Result<Option<Selection
     else {
         return Ok(None);
     };
+    if row.commissions >= BULK {
+        tx.expect_many_rows().await?;
+    }
     Ok(Some(Selection {
         id,
         through: row.through,

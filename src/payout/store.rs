@@ -3,7 +3,7 @@
 use super::item::{ItemState, NotPaid, Wait};
 use super::selection::Line;
 use crate::database::Tx;
-use crate::id::{AffiliateId, BatchId, CommissionId, ItemId, PersonId, RequestId};
+use crate::id::{AffiliateId, BatchId, ItemId, PersonId, RequestId};
 use crate::money::{Currency, Money};
 use anyhow::{Context, bail};
 use time::OffsetDateTime;
@@ -48,13 +48,10 @@ pub(super) async fn fetch_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Ve
 
 /// Takes the selected commissions out of what is owed, all that are still there, and says what they come to. The
 /// deletion is the lock: of two drafts that want one commission, the second finds it gone.
-///
-/// The commissions come along as arrays: joining them to their items again in SQL would need statistics that fresh
-/// rows do not have.
-pub(super) async fn take_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec<Taken>> {
+pub(super) async fn take_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec<Line>> {
     let merchant = tx.merchant();
     let rows = sqlx::query_as!(
-        TakenRow,
+        LineRow,
         r#"
         with taken as (
             delete from owed o
@@ -63,10 +60,10 @@ pub(super) async fn take_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec
                 and s.selection_id = $2
                 and o.merchant_id = $1
                 and o.commission_id = s.commission_id
-            returning o.affiliate_id, o.currency, o.commission_id, o.amount
+            returning o.affiliate_id, o.currency, o.amount
         ),
         wanted as (
-            select affiliate_id, currency, array_agg(commission_id) as commissions, sum(amount) as amount
+            select affiliate_id, currency, count(*) as commissions, sum(amount) as amount
             from taken
             group by affiliate_id, currency
         )
@@ -81,7 +78,7 @@ pub(super) async fn take_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec
             end as problem,
             a.receiver_changed_at,
             w.currency as "currency!: Currency",
-            w.commissions as "commissions!: Vec<CommissionId>",
+            w.commissions as "commissions!",
             w.amount as "amount!"
         from wanted w
         join affiliates a on a.merchant_id = $1 and a.id = w.affiliate_id
@@ -92,41 +89,7 @@ pub(super) async fn take_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec
     )
     .fetch_all(&mut **tx)
     .await?;
-    rows.into_iter().map(Taken::try_from).collect()
-}
-
-/// A line with the commissions that it took.
-pub(super) struct Taken {
-    pub(super) line: Line,
-    pub(super) commissions: Vec<CommissionId>,
-}
-
-struct TakenRow {
-    affiliate: AffiliateId,
-    name: String,
-    receiver: Option<String>,
-    problem: Option<String>,
-    receiver_changed_at: Option<OffsetDateTime>,
-    currency: Currency,
-    commissions: Vec<CommissionId>,
-    amount: rust_decimal::Decimal,
-}
-
-impl TryFrom<TakenRow> for Taken {
-    type Error = anyhow::Error;
-    fn try_from(row: TakenRow) -> anyhow::Result<Self> {
-        let line = LineRow {
-            affiliate: row.affiliate,
-            name: row.name,
-            receiver: row.receiver,
-            problem: row.problem,
-            receiver_changed_at: row.receiver_changed_at,
-            currency: row.currency,
-            commissions: i64::try_from(row.commissions.len()).expect("counts are small"),
-            amount: row.amount,
-        };
-        Ok(Self { line: line.try_into()?, commissions: row.commissions })
-    }
+    rows.into_iter().map(Line::try_from).collect()
 }
 
 struct LineRow {
@@ -216,6 +179,8 @@ pub(super) enum Source {
     Send,
     /// A reading of PayPal.
     Read,
+    /// What PayPal told by itself.
+    Event,
 }
 
 impl Source {
@@ -225,6 +190,7 @@ impl Source {
             Self::Person(person) => ("person", Some(person.0)),
             Self::Send => ("send", None),
             Self::Read => ("read", None),
+            Self::Event => ("event", None),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The calls: token cache, time-outs, one renewal of the token on a 401. No retries: those belong to the batch rows.
 
 use super::answer::{ErrorBody, Exchange, NotYet};
+use super::certificates::Certificates;
 use super::payouts::{BatchPage, ItemSeen, PAGE_SIZE, parse_batch, parse_item};
 use super::{Answer, Credentials, Environment, PayPalBatchId, PayPalItemId, answer, read_json};
 use crate::clock::Clock;
@@ -29,9 +30,10 @@ const MAX_EVIDENCE: usize = 4096;
 /// Speaks to PayPal, or to the simulator and then to nothing else.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    simulator: Option<String>,
-    clock: Clock,
+    pub(super) http: reqwest::Client,
+    pub(super) simulator: Option<String>,
+    pub(super) clock: Clock,
+    pub(super) certificates: Arc<Certificates>,
     tokens: Arc<Mutex<HashMap<TokenKey, Token>>>,
 }
 
@@ -97,7 +99,7 @@ impl Client {
     /// A client; with a simulator's base URL, live and sandbox cannot be reached any more.
     pub fn new(http: reqwest::Client, simulator: Option<String>, clock: Clock) -> Self {
         let simulator = simulator.map(|url| url.trim_end_matches('/').to_owned());
-        Self { http, simulator, clock, tokens: Arc::default() }
+        Self { http, simulator, clock, certificates: Arc::default(), tokens: Arc::default() }
     }
 
     /// The environments that this installation offers.
@@ -175,7 +177,7 @@ impl Client {
                 .header("paypal-request-id", sender_batch_id)
                 .body(body.clone());
             may_send().await?;
-            let (exchange, debug_id) = exchange(request).await;
+            let (exchange, debug_id) = exchange(request, MAX_ANSWER).await;
             if let Exchange::Answered { status: 401, .. } = exchange
                 && !fresh
             {
@@ -225,7 +227,7 @@ impl Client {
         }
     }
 
-    async fn read(
+    pub(super) async fn read(
         &self,
         credentials: &Credentials,
         method: Method,
@@ -266,7 +268,7 @@ impl Client {
             if let Some(body) = &body {
                 request = request.body(body.clone());
             }
-            match exchange(request).await.0 {
+            match exchange(request, MAX_ANSWER).await.0 {
                 Exchange::Answered { status: 401, .. } if !fresh => {}
                 Exchange::Answered { status, body, .. } => return Ok((status, body)),
                 Exchange::NotSent(why) | Exchange::Lost(why) => return Err(ReadError::Failed(why)),
@@ -297,7 +299,7 @@ impl Client {
             .timeout(TOKEN_TIMEOUT)
             .basic_auth(&credentials.client_id, Some(credentials.secret.expose_secret()))
             .form(&[("grant_type", "client_credentials")]);
-        let (exchange, debug_id) = exchange(request).await;
+        let (exchange, debug_id) = exchange(request, MAX_ANSWER).await;
         let unreachable = |why: String| (NotYet::Unreachable(why), debug_id.clone());
         let (status, body) = match exchange {
             Exchange::Answered { status, body, .. } => (status, body),
@@ -350,7 +352,7 @@ fn error_name(body: &[u8]) -> String {
 }
 
 /// One HTTP exchange. `NotSent` only where the connection itself failed; from the first byte on, silence is `Lost`.
-async fn exchange(request: RequestBuilder) -> (Exchange, Option<String>) {
+pub(super) async fn exchange(request: RequestBuilder, limit: usize) -> (Exchange, Option<String>) {
     let mut response = match request.send().await {
         Ok(response) => response,
         Err(error) if error.is_connect() => return (Exchange::NotSent(describe(&error)), None),
@@ -363,7 +365,7 @@ async fn exchange(request: RequestBuilder) -> (Exchange, Option<String>) {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_ANSWER => body.extend_from_slice(&chunk),
+            Ok(Some(chunk)) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
             Ok(Some(_)) => return (Exchange::Lost("the answer is too long".into()), debug_id),
             Ok(None) => break,
             Err(error) => return (Exchange::Lost(describe(&error)), debug_id),

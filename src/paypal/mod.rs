@@ -5,10 +5,14 @@
 
 pub mod answer;
 mod cancel;
+mod certificates;
 pub mod client;
 pub mod payouts;
+pub mod signature;
+pub mod webhooks;
 
 pub use answer::{Answer, Cancellation, NotYet, Refusal, Unknown};
+pub use certificates::Authenticity;
 pub use client::{Client, ReadError, SignIn};
 
 use secrecy::SecretString;

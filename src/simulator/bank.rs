@@ -5,19 +5,15 @@
 
 use super::batch::{Batch, BatchStatus, ItemState};
 use super::currency;
+use super::hook::Hooks;
 use super::journal::Entry;
 use super::receiver::{Fate, fate};
-use super::request::Create;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, HashMap};
 use time::{Duration, OffsetDateTime};
 
 /// For how long PayPal refuses a repeated `sender_batch_id`, and keeps unclaimed money.
 pub const WINDOW: Duration = Duration::days(30);
-/// When refunds and reversals happen, after the payment.
-const COMES_BACK: Duration = Duration::hours(12);
-/// When a late receiver claims their money.
-const CLAIMED: Duration = Duration::days(2);
 /// What every account starts with, in every currency.
 const OPENING_BALANCE: i64 = 100_000_000;
 
@@ -32,6 +28,7 @@ pub struct Bank {
     sender_batch_ids: HashMap<(String, String), usize>,
     agenda: BTreeMap<(OffsetDateTime, u64), Due>,
     sequence: u64,
+    hooks: Hooks,
 }
 
 /// Where an item is: its batch, and its place in it.
@@ -58,6 +55,7 @@ impl Bank {
             sender_batch_ids: HashMap::new(),
             agenda: BTreeMap::new(),
             sequence: 0,
+            hooks: Hooks::default(),
         }
     }
 
@@ -69,6 +67,11 @@ impl Bank {
     /// Every batch ever accepted, oldest first.
     pub fn batches(&self) -> &[Batch] {
         &self.batches
+    }
+
+    /// Who wants to hear of what, and what there was to hear.
+    pub fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// A batch by PayPal's id.
@@ -102,44 +105,61 @@ impl Bank {
     /// Applies what somebody did. The caller has checked that it may happen, and written it down.
     pub fn apply(&mut self, entry: Entry) {
         match entry {
-            Entry::Batch { at, client_id, payout_batch_id, settle_after_ms, denied, create } => {
+            Entry::Batch { at, client_id, payout_batch_id, settle_after_ms, denied, later, create } => {
                 self.advance(at);
                 let settle = Duration::milliseconds(settle_after_ms.try_into().unwrap_or(i64::MAX / 1_000_000));
-                self.accept(at, client_id, payout_batch_id, settle, denied, create);
+                let batch = Batch::new(payout_batch_id, client_id, create, at, later);
+                self.accept(at, batch, settle, denied);
                 self.advance(at);
             }
             Entry::Cancel { at, payout_item_id } => {
                 self.advance(at);
                 if let Some(place) = self.item_ids.get(&payout_item_id).copied() {
-                    self.set(place, ItemState::Returned, at);
                     self.batches[place.0].items[place.1].cancelled = true;
+                    self.set(place, ItemState::Returned, at);
+                }
+            }
+            Entry::Process { at, payout_batch_id, denied } => {
+                self.advance(at);
+                if let Some(batch) = self.batch_ids.get(&payout_batch_id).copied() {
+                    self.process(batch, at, at, denied);
+                }
+                self.advance(at);
+            }
+            Entry::Balance { at, client_id, currency, value } => {
+                self.advance(at);
+                let account = self.balances.entry(client_id).or_insert_with(opening_balances);
+                if let Some(balance) = account.get_mut(currency.as_str()) {
+                    *balance = value;
                 }
             }
             Entry::Move { at, payout_item_id, to } => {
                 self.advance(at);
                 if let Some(place) = self.item_ids.get(&payout_item_id).copied() {
+                    if let Some(why) = usual_reason(to) {
+                        self.batches[place.0].items[place.1].error = Some(why.to_owned());
+                    }
                     self.set(place, to, at);
                 }
             }
-            Entry::Clock { .. } => {}
+            Entry::Webhook { at, webhook } => {
+                self.advance(at);
+                self.hooks.set(webhook);
+            }
+            Entry::Unhook { at, id } => {
+                self.advance(at);
+                self.hooks.remove(&id);
+            }
+            Entry::Clock { .. } | Entry::Delivered { .. } => {}
         }
     }
 
-    fn accept(
-        &mut self,
-        at: OffsetDateTime,
-        client_id: String,
-        id: String,
-        settle: Duration,
-        denied: Option<String>,
-        create: Create,
-    ) {
+    fn accept(&mut self, at: OffsetDateTime, batch: Batch, settle: Duration, denied: Option<String>) {
         let index = self.batches.len();
-        self.balances.entry(client_id.clone()).or_insert_with(opening_balances);
-        if let Some(sender_batch_id) = &create.header.sender_batch_id {
-            self.sender_batch_ids.insert((client_id.clone(), sender_batch_id.clone()), index);
+        self.balances.entry(batch.client_id.clone()).or_insert_with(opening_balances);
+        if let Some(sender_batch_id) = &batch.header.sender_batch_id {
+            self.sender_batch_ids.insert((batch.client_id.clone(), sender_batch_id.clone()), index);
         }
-        let batch = Batch::new(id, client_id, create, at);
         self.batch_ids.insert(batch.id.clone(), index);
         for (place, item) in batch.items.iter().enumerate() {
             self.item_ids.insert(item.id.clone(), (index, place));
@@ -169,6 +189,10 @@ impl Bank {
     /// Takes amount and fees of all items from the balance, or denies the batch.
     fn process(&mut self, index: usize, at: OffsetDateTime, finish: OffsetDateTime, denied: Option<String>) {
         let batch = &mut self.batches[index];
+        if batch.status != BatchStatus::Pending {
+            // It was processed or denied by hand before.
+            return;
+        }
         let fees: Decimal = batch.items.iter().map(|item| currency::fee(item.payment.value, &batch.currency)).sum();
         let denies = |payment: &super::request::Payment| {
             fate(&batch.client_id, &payment.recipient_type, &payment.receiver) == Fate::DeniesBatch
@@ -188,6 +212,11 @@ impl Bank {
                 item.error = Some(reason.clone());
                 item.processed = Some(at);
             }
+            let batch = &self.batches[index];
+            for item in 0..batch.items.len() {
+                self.hooks.item(at, index, batch, item);
+            }
+            self.hooks.batch(at, index, batch);
             return;
         }
         *balance -= batch.amount + fees;
@@ -206,6 +235,7 @@ impl Bank {
             self.plan(at + step * turn, Due::Settle((index, item)));
         }
         self.plan(finish, Due::Finish { batch: index });
+        self.hooks.batch(at, index, &self.batches[index]);
     }
 
     /// One item meets its fate.
@@ -218,10 +248,12 @@ impl Bank {
         };
         let (state, error, later) = match fate {
             Fate::Paid => (ItemState::Success, None, None),
-            Fate::Refunded => (ItemState::Success, None, Some((COMES_BACK, ItemState::Refunded))),
-            Fate::Reversed => (ItemState::Success, None, Some((COMES_BACK, ItemState::Reversed))),
+            Fate::Refunded => (ItemState::Success, None, Some((batch.later.refunded, ItemState::Refunded))),
+            Fate::Reversed => (ItemState::Success, None, Some((batch.later.reversed, ItemState::Reversed))),
             Fate::Unclaimed(why) => (ItemState::Unclaimed, Some(why), None),
-            Fate::Claimed => (ItemState::Unclaimed, Some("RECEIVER_UNREGISTERED"), Some((CLAIMED, ItemState::Success))),
+            Fate::Claimed => {
+                (ItemState::Unclaimed, Some("RECEIVER_UNREGISTERED"), Some((batch.later.claimed, ItemState::Success)))
+            }
             Fate::Held => (ItemState::Onhold, Some("RECEIVER_ACCOUNT_LIMITATION"), None),
             Fate::Returned => (ItemState::Returned, Some("RECEIVER_UNREGISTERED"), None),
             Fate::Failed(why) => (ItemState::Failed, Some(why), None),
@@ -247,6 +279,7 @@ impl Bank {
         batch.status = if denied { BatchStatus::Denied } else { BatchStatus::Success };
         batch.completed = Some(at);
         batch.closed = (batch.open == 0).then_some(at);
+        self.hooks.batch(at, index, batch);
     }
 
     /// Moves an item to a state, and its money with it.
@@ -279,6 +312,7 @@ impl Bank {
         if batch.open == 0 && batch.is_finished() {
             batch.closed.get_or_insert(at);
         }
+        self.hooks.item(at, place.0, batch, place.1);
         if matches!(state, ItemState::Unclaimed | ItemState::Onhold) {
             self.plan(at + WINDOW, Due::Move { place, from: state, to: ItemState::Returned });
         }
@@ -288,6 +322,19 @@ impl Bank {
 fn balance<'a>(balances: &'a mut BTreeMap<String, BTreeMap<&'static str, Decimal>>, batch: &Batch) -> &'a mut Decimal {
     let account = balances.get_mut(&batch.client_id).expect("an account is opened before its batch");
     account.get_mut(batch.currency.as_str()).expect("every account has every currency")
+}
+
+/// Why PayPal usually brings an item to this state, where that is no matter of course.
+fn usual_reason(state: ItemState) -> Option<&'static str> {
+    match state {
+        ItemState::Blocked => Some("REGULATORY_BLOCKED"),
+        ItemState::Failed => Some("RECEIVER_ACCOUNT_LOCKED"),
+        ItemState::Onhold => Some("RECEIVER_ACCOUNT_LIMITATION"),
+        ItemState::Unclaimed => Some("RECEIVER_UNREGISTERED"),
+        ItemState::Pending | ItemState::Success | ItemState::Returned | ItemState::Refunded | ItemState::Reversed => {
+            None
+        }
+    }
 }
 
 fn opening_balances() -> BTreeMap<&'static str, Decimal> {

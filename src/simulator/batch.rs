@@ -1,10 +1,12 @@
 //! A batch and its items as the bank keeps them, and the ids PayPal gives them.
 
+use super::Later;
 use super::request::{Create, Header, Payment};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// PayPal's word for the state of a batch.
@@ -112,15 +114,17 @@ pub struct Batch {
     pub fees: Decimal,
     /// How many items still wait.
     pub open: usize,
+    /// When its receivers do what they do later.
+    pub later: Later,
 }
 
 /// One payment of a batch.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Item {
     /// `payout_item_id`.
     pub id: String,
     /// What was asked for.
-    pub payment: Payment,
+    pub payment: Arc<Payment>,
     /// Where it stands.
     pub state: ItemState,
     /// Why, in PayPal's word.
@@ -141,7 +145,7 @@ pub struct Item {
 
 impl Batch {
     /// A batch that was just accepted.
-    pub fn new(id: String, client_id: String, create: Create, created: OffsetDateTime) -> Batch {
+    pub fn new(id: String, client_id: String, create: Create, created: OffsetDateTime, later: Later) -> Batch {
         let amount = create.items.iter().map(|payment| payment.value).sum();
         let mut names = HashSet::new();
         let items: Vec<Item> = create
@@ -167,6 +171,7 @@ impl Batch {
             created,
             items,
             amount,
+            later,
         }
     }
 
@@ -185,7 +190,7 @@ impl Item {
     fn new(id: String, payment: Payment) -> Item {
         Item {
             id,
-            payment,
+            payment: Arc::new(payment),
             state: ItemState::Pending,
             error: None,
             transaction_id: None,
@@ -200,11 +205,16 @@ impl Item {
 
 /// A new `payout_batch_id`.
 pub fn new_batch_id() -> String {
-    derived(&uuid::Uuid::new_v4().to_string(), "batch", 0, 13)
+    new_id("batch", 13)
 }
 
-/// An id that follows from its batch, so that a replayed journal gives the same ones.
-fn derived(seed: &str, kind: &str, index: usize, length: usize) -> String {
+/// A new id of some kind.
+pub fn new_id(kind: &str, length: usize) -> String {
+    derived(&uuid::Uuid::new_v4().to_string(), kind, 0, length)
+}
+
+/// An id that follows from another one, so that a replayed journal gives the same ones. At most 32 characters.
+pub fn derived(seed: &str, kind: &str, index: usize, length: usize) -> String {
     const DIGITS: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
     let hash = Sha256::digest(format!("{kind}:{index}:{seed}"));
     hash.iter().take(length).map(|byte| char::from(DIGITS[usize::from(byte % 32)])).collect()

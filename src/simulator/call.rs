@@ -25,6 +25,43 @@ pub enum Name {
     ShowItem,
     /// `POST /v1/payments/payouts-item/{id}/cancel`
     Cancel,
+    /// `/v1/notifications/webhooks`, and one of them
+    Webhooks,
+    /// `GET /v1/notifications/webhooks-event-types`, and `.../webhooks/{id}/event-types`
+    EventTypes,
+    /// `GET /v1/notifications/webhooks-events`, and one of them
+    Events,
+    /// `POST /v1/notifications/webhooks-events/{id}/resend`
+    Resend,
+    /// `POST /v1/notifications/verify-webhook-signature`
+    Verify,
+    /// `GET /v1/notifications/certs/{id}`
+    Cert,
+    /// `GET /v1/reporting/balances`
+    Balances,
+}
+
+impl Name {
+    /// All of them.
+    pub const ALL: [Name; 12] = [
+        Name::Token,
+        Name::Create,
+        Name::ShowBatch,
+        Name::ShowItem,
+        Name::Cancel,
+        Name::Webhooks,
+        Name::EventTypes,
+        Name::Events,
+        Name::Resend,
+        Name::Verify,
+        Name::Cert,
+        Name::Balances,
+    ];
+
+    /// Whether it is one of the five calls that paying needs.
+    pub fn pays(self) -> bool {
+        Name::ALL[..5].contains(&self)
+    }
 }
 
 /// Where a request goes.
@@ -121,6 +158,23 @@ impl Call {
             ["v1", "payments", "payouts", id] => api(Method::GET, "GET", Name::ShowBatch, id),
             ["v1", "payments", "payouts-item", id] => api(Method::GET, "GET", Name::ShowItem, id),
             ["v1", "payments", "payouts-item", id, "cancel"] => api(Method::POST, "POST", Name::Cancel, id),
+            ["v1", "notifications", rest @ ..] => match rest {
+                ["webhooks"] if self.method == Method::GET => Route::Api(Name::Webhooks, String::new()),
+                ["webhooks"] => api(Method::POST, "GET, POST", Name::Webhooks, ""),
+                ["webhooks", id] if [Method::GET, Method::PATCH, Method::DELETE].contains(&self.method) => {
+                    Route::Api(Name::Webhooks, (*id).to_owned())
+                }
+                ["webhooks", _] => Route::Method("GET, PATCH, DELETE"),
+                ["webhooks", id, "event-types"] => api(Method::GET, "GET", Name::EventTypes, id),
+                ["webhooks-event-types"] => api(Method::GET, "GET", Name::EventTypes, ""),
+                ["webhooks-events"] => api(Method::GET, "GET", Name::Events, ""),
+                ["webhooks-events", id] => api(Method::GET, "GET", Name::Events, id),
+                ["webhooks-events", id, "resend"] => api(Method::POST, "POST", Name::Resend, id),
+                ["verify-webhook-signature"] => api(Method::POST, "POST", Name::Verify, ""),
+                ["certs", id] => api(Method::GET, "GET", Name::Cert, id),
+                _ => Route::Unknown,
+            },
+            ["v1", "reporting", "balances"] => api(Method::GET, "GET", Name::Balances, ""),
             _ => Route::Unknown,
         }
     }

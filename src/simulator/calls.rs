@@ -10,7 +10,7 @@ const KEPT: usize = 500;
 /// What was asked so far.
 #[derive(Debug, Default)]
 pub struct Calls {
-    counts: [u64; 5],
+    counts: [u64; Name::ALL.len()],
     last: VecDeque<Line>,
 }
 
@@ -29,12 +29,10 @@ pub struct Line {
     pub fault: Option<super::faults::What>,
 }
 
-const NAMES: [Name; 5] = [Name::Token, Name::Create, Name::ShowBatch, Name::ShowItem, Name::Cancel];
-
 impl Calls {
     /// Notes a call.
     pub fn note(&mut self, line: Line) {
-        if let Some(index) = NAMES.iter().position(|name| *name == line.call) {
+        if let Some(index) = Name::ALL.iter().position(|name| *name == line.call) {
             self.counts[index] += 1;
         }
         if self.last.len() == KEPT {
@@ -45,7 +43,7 @@ impl Calls {
 
     /// The counts and the list, oldest first.
     pub fn show(&self) -> Value {
-        let counts: serde_json::Map<String, Value> = NAMES
+        let counts: serde_json::Map<String, Value> = Name::ALL
             .iter()
             .zip(self.counts)
             .map(|(name, count)| (json!(name).as_str().unwrap_or_default().to_owned(), count.into()))

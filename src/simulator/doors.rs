@@ -3,19 +3,16 @@
 use super::batch::{Batch, ItemState};
 use super::call::Call;
 use super::currency::exact;
-use super::journal::Entry;
+use super::hook::signing;
 use super::reply::Reply;
 use super::state::State;
-use super::{help, view};
+use super::{help, play, view};
 use hyper::{Method, StatusCode};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::Duration;
 use time::format_description::well_known::Rfc3339;
-
-/// The clock may run ahead by this much, so that no sum of times overflows.
-const FURTHEST: Duration = Duration::days(365 * 100);
 
 /// Answers a call at one of the doors.
 pub fn answer(state: &State, call: &Call, door: &str) -> Reply {
@@ -25,6 +22,9 @@ pub fn answer(state: &State, call: &Call, door: &str) -> Reply {
         (&Method::GET, "calls") => Ok(state.lock().0.calls.show()),
         (&Method::GET, "clock") => Ok(clock(state)),
         (&Method::POST, "clock") => set_clock(state, &call.body),
+        (&Method::GET, "ca.pem") => return Reply::pem(signing::root().to_owned()),
+        (&Method::GET, "deliveries") => deliveries(state, call),
+        (&Method::POST, "deliveries") => switch_webhooks(state, &call.body),
         (&Method::GET, "faults") => Ok(state.lock().0.faults.show()),
         (&Method::POST, "faults") => add_faults(state, &call.body),
         (&Method::DELETE, "faults") => {
@@ -32,12 +32,14 @@ pub fn answer(state: &State, call: &Call, door: &str) -> Reply {
             inner.faults.clear();
             Ok(inner.faults.show())
         }
+        (&Method::POST, "balances") => set_balance(state, &call.body),
+        (&Method::POST, door) if door.starts_with("batches/") => process(state, &door["batches/".len()..], &call.body),
         (&Method::POST, door) if door.starts_with("items/") => move_item(state, &door["items/".len()..], &call.body),
-        (_, "accounts" | "bank" | "calls" | "clock" | "faults") => {
+        (_, "accounts" | "balances" | "bank" | "ca.pem" | "calls" | "clock" | "deliveries" | "faults") => {
             return refusal(StatusCode::METHOD_NOT_ALLOWED, &format!("no {} here", call.method));
         }
         _ => {
-            let doors = "accounts, bank, calls, clock, faults, items/{payout_item_id}";
+            let doors = "accounts, balances, bank, batches/{payout_batch_id}, ca.pem, calls, clock, deliveries, faults, items/{payout_item_id}";
             return refusal(StatusCode::NOT_FOUND, &format!("the doors are /_simulator/ followed by {doors}"));
         }
     };
@@ -117,26 +119,34 @@ struct SetClock {
 fn set_clock(state: &State, body: &[u8]) -> Result<Value, String> {
     let forms = r#"send {"offset_seconds": N} for the whole offset or {"advance_seconds": N} to add to it"#;
     let wanted: SetClock = serde_json::from_slice(body).map_err(|error| format!("{error}; {forms}"))?;
-    let (mut inner, _) = state.lock();
-    let before = state.clock.offset();
-    let after = match (wanted.offset_seconds, wanted.advance_seconds) {
-        (Some(seconds), None) => Duration::seconds(seconds),
-        (None, Some(seconds)) => before.checked_add(Duration::seconds(seconds)).unwrap_or(Duration::MAX),
-        _ => return Err(forms.to_owned()),
-    };
-    // Whole seconds are what a caller can say; the part of a second that is ahead of them stays.
-    let after = if after.whole_seconds() == before.whole_seconds() { before } else { after };
-    if after < before {
-        let seconds = before.whole_seconds();
-        return Err(format!("the clock never runs backwards; its offset is {seconds} seconds"));
-    }
-    if after > FURTHEST {
-        return Err("the clock runs ahead by at most a hundred years".to_owned());
-    }
-    inner.record(Entry::Clock { offset_seconds: after.whole_seconds() }).map_err(|error| format!("{error:#}"))?;
-    state.clock.set_offset(after);
-    drop(inner);
+    play::set_clock(state, |before| match (wanted.offset_seconds, wanted.advance_seconds) {
+        (Some(seconds), None) => Ok(Duration::seconds(seconds)),
+        (None, Some(seconds)) => Ok(before.saturating_add(Duration::seconds(seconds))),
+        _ => Err(forms.to_owned()),
+    })?;
     Ok(clock(state))
+}
+
+/// How deliveries stand, and the last of them.
+fn deliveries(state: &State, call: &Call) -> Result<Value, String> {
+    let last = call.parameter("last").map_or(Ok(500), |text| text.parse());
+    let last = last.map_err(|_| "last is a whole number".to_owned())?;
+    let (inner, _) = state.lock();
+    Ok(inner.outbox.show(inner.bank.hooks(), last))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SwitchWebhooks {
+    off: bool,
+}
+
+fn switch_webhooks(state: &State, body: &[u8]) -> Result<Value, String> {
+    let wanted: SwitchWebhooks =
+        serde_json::from_slice(body).map_err(|error| format!(r#"{error}; send {{"off": true}} or false"#))?;
+    let (mut inner, _) = state.lock();
+    inner.outbox.off = wanted.off;
+    Ok(inner.outbox.show(inner.bank.hooks(), 0))
 }
 
 fn add_faults(state: &State, body: &[u8]) -> Result<Value, String> {
@@ -152,11 +162,13 @@ struct SetAccount {
     secret: Option<String>,
     payouts: Option<bool>,
     approved: Option<bool>,
+    webhooks: Option<bool>,
+    balances: Option<bool>,
 }
 
 /// Changes what PayPal lets an app do, as its merchant or PayPal would. Tokens given out keep their scope.
 fn set_account(state: &State, body: &[u8]) -> Result<Value, String> {
-    let forms = r#"send {"client_id": "...", "secret": "...", "payouts": true, "approved": true}; all but client_id may be left out"#;
+    let forms = r#"send {"client_id": "...", "secret": "...", "payouts": true, "approved": true, "webhooks": true, "balances": true}; all but client_id may be left out"#;
     let wanted: SetAccount = serde_json::from_slice(body).map_err(|error| format!("{error}; {forms}"))?;
     let (mut inner, _) = state.lock();
     let mut accounts = inner.accounts.iter_mut();
@@ -164,32 +176,70 @@ fn set_account(state: &State, body: &[u8]) -> Result<Value, String> {
         accounts.find(|account| account.client_id == wanted.client_id).ok_or("no account has this client_id")?;
     account.payouts = wanted.payouts.unwrap_or(account.payouts);
     account.approved = wanted.approved.unwrap_or(account.approved);
+    account.webhooks = wanted.webhooks.unwrap_or(account.webhooks);
+    account.balances = wanted.balances.unwrap_or(account.balances);
     if let Some(secret) = wanted.secret {
         account.secret = secret;
     }
-    Ok(json!({"client_id": account.client_id, "payouts": account.payouts, "approved": account.approved}))
+    Ok(json!({"client_id": account.client_id, "payouts": account.payouts, "approved": account.approved,
+        "webhooks": account.webhooks, "balances": account.balances}))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MoveItem {
-    to: ItemState,
+    to: Option<ItemState>,
+    #[serde(rename = "do")]
+    word: Option<play::Word>,
 }
 
 fn move_item(state: &State, id: &str, body: &[u8]) -> Result<Value, String> {
-    let MoveItem { to } = serde_json::from_slice(body)
-        .map_err(|error| format!(r#"{error}; send {{"to": "RETURNED"}} or another state"#))?;
-    let (mut inner, now) = state.lock();
-    let (of, place) = inner.bank.item(id).ok_or("the bank has no such item")?;
-    let from = of.items[place].state;
-    if !of.is_finished() {
-        return Err("its batch is still being processed".to_owned());
-    }
-    if !from.can_become(to) {
-        return Err(format!("PayPal never moves an item from {} to {}", json!(from), json!(to)));
-    }
-    let entry = Entry::Move { at: now, payout_item_id: id.to_owned(), to };
-    inner.record(entry).map_err(|error| format!("{error:#}"))?;
+    let forms = r#"send {"to": "RETURNED"} or another state, or {"do": "refund"} or another word"#;
+    let wanted: MoveItem = serde_json::from_slice(body).map_err(|error| format!("{error}; {forms}"))?;
+    let to = match (wanted.to, wanted.word) {
+        (Some(to), None) => to,
+        (None, Some(word)) => word.state(),
+        _ => return Err(forms.to_owned()),
+    };
+    play::move_item(state, id, to)?;
+    let (inner, _) = state.lock();
     let (of, place) = inner.bank.item(id).ok_or("the bank has no such item")?;
     Ok(batch(of)["items"][place].clone())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Process {
+    to: String,
+    error: Option<String>,
+}
+
+fn process(state: &State, id: &str, body: &[u8]) -> Result<Value, String> {
+    let forms = r#"send {"to": "SUCCESS"}, or {"to": "DENIED", "error": "INSUFFICIENT_FUNDS"}"#;
+    let wanted: Process = serde_json::from_slice(body).map_err(|error| format!("{error}; {forms}"))?;
+    let denied = match (wanted.to.as_str(), wanted.error) {
+        ("SUCCESS", None) => None,
+        ("DENIED", error) => Some(error.unwrap_or_else(|| "REFUSED_ACTION_DENIED".to_owned())),
+        _ => return Err(forms.to_owned()),
+    };
+    play::process(state, id, denied)?;
+    let (inner, _) = state.lock();
+    Ok(inner.bank.batch(id).map(batch).unwrap_or_default())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetBalance {
+    client_id: String,
+    currency: String,
+    value: String,
+}
+
+fn set_balance(state: &State, body: &[u8]) -> Result<Value, String> {
+    let forms = r#"send {"client_id": "...", "currency": "USD", "value": "12.50"}"#;
+    let wanted: SetBalance = serde_json::from_slice(body).map_err(|error| format!("{error}; {forms}"))?;
+    play::set_balance(state, &wanted.client_id, &wanted.currency, &wanted.value)?;
+    let (inner, _) = state.lock();
+    let balance = inner.bank.balances()[&wanted.client_id][wanted.currency.as_str()];
+    Ok(json!({"client_id": wanted.client_id, "currency": wanted.currency, "value": exact(balance, &wanted.currency)}))
 }

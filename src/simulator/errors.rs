@@ -52,6 +52,12 @@ impl Problem {
         Problem::new(StatusCode::UNAUTHORIZED, "AUTHENTICATION_FAILURE", message).with(vec![detail])
     }
 
+    /// The token lacks the scope.
+    pub fn not_authorized() -> Problem {
+        let message = "Authorization failed due to insufficient permissions.";
+        Problem::new(StatusCode::FORBIDDEN, "NOT_AUTHORIZED", message)
+    }
+
     /// An id that this account has never been given.
     pub fn unknown_resource() -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "INVALID_RESOURCE_ID", "Requested resource ID was not found.")

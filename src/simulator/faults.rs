@@ -7,20 +7,22 @@ use serde_json::Value;
 
 /// Which calls a rule watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(untagged)]
 pub enum Which {
-    /// The token call.
-    Token,
-    /// Create a batch.
-    Create,
-    /// Show a batch.
-    ShowBatch,
-    /// Show an item.
-    ShowItem,
-    /// Cancel an item.
-    Cancel,
-    /// All of them, counted together.
+    /// One of PayPal's calls.
+    Call(Name),
+    /// Something else.
+    Other(Other),
+}
+
+/// What is no single call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Other {
+    /// The five calls that paying needs, counted together.
     Any,
+    /// An event on its way to a webhook.
+    Delivery,
 }
 
 /// What happens to the call.
@@ -65,6 +67,41 @@ pub enum What {
     Denied,
     /// Carried out; the batch accepted by it takes this long.
     SettleAfter,
+    /// Carried out; the batch accepted by it is finished at once, and answered after its events were delivered.
+    EventsFirst,
+    /// A delivery is made twice.
+    Duplicate,
+    /// A delivery is made at some moment within this time.
+    Shuffle,
+    /// A delivery is never made.
+    Lose,
+    /// A delivery's first try has the signature of another body.
+    ForgeSignature,
+    /// A delivery's first try names a certificate elsewhere.
+    ForgeHost,
+    /// A delivery's first try is signed by somebody whose certificate is at the right place.
+    ForgeCertificate,
+    /// A delivery's first try has another body than the one that was signed.
+    ForgeBody,
+    /// A delivery's first try is signed for another webhook.
+    ForgeWebhook,
+}
+
+impl What {
+    /// Whether it happens to deliveries alone.
+    fn is_of_deliveries(self) -> bool {
+        matches!(
+            self,
+            Self::Duplicate
+                | Self::Shuffle
+                | Self::Lose
+                | Self::ForgeSignature
+                | Self::ForgeHost
+                | Self::ForgeCertificate
+                | Self::ForgeBody
+                | Self::ForgeWebhook
+        )
+    }
 }
 
 /// One rule, as it is given and shown.
@@ -133,6 +170,11 @@ impl Faults {
         self.0.clear();
     }
 
+    /// How many rules have not struck as often as they will.
+    pub fn waiting(&self) -> usize {
+        self.0.iter().filter(|armed| armed.fired < armed.rule.times).count()
+    }
+
     /// The rules at work, and how often each struck.
     pub fn show(&self) -> Value {
         serde_json::to_value(&self.0).expect("rules came from JSON")
@@ -142,42 +184,58 @@ impl Faults {
     pub fn strike(&mut self, call: Name) -> Option<Rule> {
         let mut struck = None;
         for armed in self.0.iter_mut().filter(|armed| armed.rule.call.watches(call)) {
-            armed.seen += 1;
-            let first = armed.rule.nth;
-            let due = armed.seen >= first && armed.seen - first < armed.rule.times;
-            if due && struck.is_none() {
+            if armed.count() && struck.is_none() {
                 armed.fired += 1;
                 struck = Some(armed.rule.clone());
             }
         }
         struck
     }
+
+    /// The rules that strike this delivery: all of them.
+    pub fn strike_delivery(&mut self) -> Vec<Rule> {
+        let watching = self.0.iter_mut().filter(|armed| armed.rule.call == Which::Other(Other::Delivery));
+        let struck = watching.filter_map(|armed| {
+            let strikes = armed.count();
+            armed.fired += u64::from(strikes);
+            strikes.then(|| armed.rule.clone())
+        });
+        struck.collect()
+    }
+}
+
+impl Armed {
+    /// Counts a call, and tells whether the rule strikes it.
+    fn count(&mut self) -> bool {
+        self.seen += 1;
+        self.seen >= self.rule.nth && self.seen - self.rule.nth < self.rule.times
+    }
 }
 
 impl Which {
     fn watches(self, call: Name) -> bool {
         match self {
-            Self::Token => call == Name::Token,
-            Self::Create => call == Name::Create,
-            Self::ShowBatch => call == Name::ShowBatch,
-            Self::ShowItem => call == Name::ShowItem,
-            Self::Cancel => call == Name::Cancel,
-            Self::Any => true,
+            Self::Call(name) => call == name,
+            Self::Other(Other::Any) => call.pays(),
+            Self::Other(Other::Delivery) => false,
         }
     }
 }
 
 impl Rule {
     fn check(&self) -> Result<(), &'static str> {
-        let takes_time = matches!(self.what, What::Delay | What::DelayBefore | What::SlowBody | What::SettleAfter);
+        let takes_time =
+            matches!(self.what, What::Delay | What::DelayBefore | What::SlowBody | What::SettleAfter | What::Shuffle);
         let answers = matches!(self.what, What::Status | What::StatusAfter);
-        let only_create = matches!(self.what, What::DuplicateWithoutLink | What::Denied | What::SettleAfter);
+        let only_create =
+            matches!(self.what, What::DuplicateWithoutLink | What::Denied | What::SettleAfter | What::EventsFirst);
+        let delivery = self.call == Which::Other(Other::Delivery);
         let named = answers || self.what == What::Denied;
         if self.nth == 0 || self.times == 0 {
             return Err("nth and times count from 1");
         }
         if takes_time != self.ms.is_some() {
-            return Err("ms belongs to delay, delay_before, slow_body and settle_after, and they need it");
+            return Err("ms belongs to delay, delay_before, slow_body, settle_after and shuffle, and they need it");
         }
         if self.ms.is_some_and(|ms| ms > 3_600_000) && self.what != What::SettleAfter {
             return Err("ms is at most an hour");
@@ -198,8 +256,11 @@ impl Rule {
         if self.retry_after.is_some() && !answers && self.what != What::RateLimit {
             return Err("retry_after belongs to rate_limit, status and status_after");
         }
-        if only_create && self.call != Which::Create {
-            return Err("duplicate_without_link, denied and settle_after strike the create call only");
+        if only_create && self.call != Which::Call(Name::Create) {
+            return Err("duplicate_without_link, denied, settle_after and events_first strike the create call only");
+        }
+        if delivery != (self.what.is_of_deliveries() || delivery && self.what == What::Delay) {
+            return Err("deliveries are struck by delay, duplicate, shuffle, lose and forge_*, and nothing else is");
         }
         Ok(())
     }

@@ -5,7 +5,8 @@ pub const FAULTS: &str = r#"FAULT RULES
   POST /_simulator/faults takes a JSON list of rules and adds them to those at work (all of them, or none and 400).
   GET shows the rules with "seen" (calls counted) and "fired" (calls struck); DELETE clears them. A rule is
     {"call": "create", "nth": 1, "times": 1, "what": "cut_after"}
-  call   token, create, show_batch, show_item, cancel, or any (all five, counted together)
+  call   token, create, show_batch, show_item, cancel, or any (these five, counted together); webhooks, event_types,
+         events, resend, verify, cert, balances; or delivery (an event on its way to one webhook)
   nth    which of these calls it strikes first, counted from the rule's creation; default 1
   times  how many of them it strikes, one after the other; default 1
   what   delay            carried out at once, answered after "ms" milliseconds
@@ -27,11 +28,20 @@ pub const FAULTS: &str = r#"FAULT RULES
          denied           create only: the batch accepted by this call ends DENIED, its items with the error "name"
                           (default INSUFFICIENT_FUNDS)
          settle_after     create only: the batch accepted by this call takes "ms" milliseconds to be processed
-  Every rule counts every call it watches; of several that would strike one call, the oldest does."#;
+         events_first     create only: the batch accepted by this call is finished at once, and the call is answered
+                          after its events were sent to the webhooks
+  Every rule counts every call it watches; of several that would strike one call, the oldest does. Deliveries are
+  counted when their event happens; all rules that would strike one do. Their own whats are
+         delay            sent "ms" milliseconds later             lose        never sent; the event list has it
+         shuffle          sent at a moment within "ms" milliseconds, by chance, so that events come in any order
+         duplicate        sent twice, each with an id of its transmission, and shuffled each for itself
+         forge_signature, forge_body, forge_webhook (signed for the id WEBHOOK_ID), forge_certificate (the certificate is
+         at the right address, and no authority vouches for it), forge_host (the certificate is at another host):
+                          the first try is forged so; when it is refused, the genuine event follows as a second try"#;
 
 /// Everything else that is worth knowing, with the rules above.
 pub fn text() -> String {
-    format!("{ADDRESSES}\n\n{MAGIC}\n\n{DOORS}\n\n{FAULTS}")
+    format!("{ADDRESSES}\n\n{WEBHOOKS}\n\n{MAGIC}\n\n{DOORS}\n\n{FAULTS}")
 }
 
 const ADDRESSES: &str = r#"RECEIVERS
@@ -41,19 +51,30 @@ const ADDRESSES: &str = r#"RECEIVERS
     self-pay       FAILED, SELF_PAY_NOT_ALLOWED; so is the sender's own address, CLIENT_ID@business.example.com
     unregistered   UNCLAIMED, RECEIVER_UNREGISTERED; RETURNED after 30 days (unclaimed: the same)
     unconfirmed    UNCLAIMED, RECEIVER_UNCONFIRMED; RETURNED after 30 days
-    claims-later   UNCLAIMED, then SUCCESS after 2 days
+    claims-later   UNCLAIMED, then SUCCESS after 2 days (--claimed-after)
     onhold         ONHOLD, RECEIVER_ACCOUNT_LIMITATION; RETURNED after 30 days
     failed         FAILED, RECEIVER_ACCOUNT_LOCKED; failed+risk_decline@... gives RISK_DECLINE, and so on
     blocked        BLOCKED, REGULATORY_BLOCKED
     locked         FAILED, RECEIVER_ACCOUNT_LOCKED
-    refunded       SUCCESS, then REFUNDED after 12 hours
-    reversed       SUCCESS, then REVERSED after 12 hours
+    refunded       SUCCESS, then REFUNDED after 12 hours (--refunded-after)
+    reversed       SUCCESS, then REVERSED after 12 hours (--reversed-after)
     returned       RETURNED at once
     pending        stays PENDING, REGULATORY_PENDING
   Every other address is paid. A PAYPAL_ID is paid when it is 13 capitals and digits, else it is FAILED,
   RECEIVER_ACCOUNT_INVALID. Of items with one sender_item_id in one batch all but the first are FAILED, DUPLICATE_ITEM.
   A batch of one item that is FAILED ends DENIED. A batch whose amount and fees (2 %) are above the balance in its
   currency is DENIED, INSUFFICIENT_FUNDS. Accounts start with 100,000,000 in each of the 24 currencies."#;
+
+const WEBHOOKS: &str = r#"WEBHOOKS AND BALANCES
+  /v1/notifications/webhooks registers, lists, changes and deletes webhooks, ten an app at most; there are
+  .../webhooks-event-types, .../webhooks-events (with filters and pages) and .../verify-webhook-signature. As PayPal,
+  the simulator takes https addresses on port 443; it also takes http on loopback (127.0.0.1, localhost), which PayPal
+  does not. Each change of a batch or an item is an event for the webhooks that are subscribed at that moment, except
+  that pending and reversed items have none. It is signed as PayPal signs, with a certificate of an authority that the
+  simulator makes at its start: the certificate is served below /v1/notifications/certs/ of the address by which the
+  app knows the simulator, the authority's root at /_simulator/ca.pem. What is not answered with a 2xx within 30 seconds
+  is sent again, 25 times over three days of the simulator's clock, wherever that clock is moved to.
+  GET /v1/reporting/balances shows what the account has now, whatever as_of_time says."#;
 
 const MAGIC: &str = r#"TEST VALUES (PayPal's own)
   Create, as the whole note of the first item: ERRPYO001 SENDER_RESTRICTED 403, 002 SENDER_EMAIL_UNCONFIRMED 403,
@@ -68,16 +89,27 @@ const MAGIC: &str = r#"TEST VALUES (PayPal's own)
     008 ITEM_CANCELLATION_FAILED, 009 ITEM_INCORRECT_STATUS, all 400"#;
 
 const DOORS: &str = r#"DOORS
+  GET  /                   a page on which a person plays PayPal: everything below, with buttons
   GET  /_simulator/bank    every account with its balances; every batch and item with what became of its money:
                            "money_moved" is what the receiver has or what is reserved for them (PENDING in processing,
                            SUCCESS, UNCLAIMED, ONHOLD), else 0; "payments" is 1 or 0 accordingly; "fee" is what was
-                           charged. An account's opening balance is always its balance plus all money_moved and fees.
+                           charged. An account's opening balance is always its balance plus all money_moved and fees,
+                           until somebody sets a balance.
   GET  /_simulator/calls   "counts" of each call, and "calls", the last 500 with time, status and fault
   GET  /_simulator/clock   {"now": ..., "offset_seconds": N}; POST {"offset_seconds": N} sets the whole offset,
                            {"advance_seconds": N} adds to it; never backwards
-  POST /_simulator/accounts  {"client_id": ..., "payouts": true, "approved": true, "secret": ...} changes what an app
-                           may do, or its secret; all but client_id may be left out. Tokens keep the scope they have.
-  POST /_simulator/items/PAYOUT_ITEM_ID  {"to": "RETURNED"} moves an item of a finished batch where PayPal could
+  POST /_simulator/accounts  {"client_id": ..., "payouts": true, "approved": true, "webhooks": true, "balances": true,
+                           "secret": ...} changes what an app may do, or its secret; all but client_id may be left out.
+                           Tokens keep the scope they have.
+  POST /_simulator/balances  {"client_id": ..., "currency": "USD", "value": "12.50"} sets a balance
+  POST /_simulator/batches/PAYOUT_BATCH_ID  {"to": "SUCCESS"} processes a pending batch at once; {"to": "DENIED"} denies
+                           it, its items with "error" (default REFUSED_ACTION_DENIED)
+  POST /_simulator/items/PAYOUT_ITEM_ID  {"to": "RETURNED"} moves an item of a finished batch where PayPal could; or
+                           {"do": WORD}: claim, refuse, refund, reverse, release, return, hold, block, fail
+  GET  /_simulator/ca.pem  the root of the authority that vouches for the events' certificates
+  GET  /_simulator/deliveries  how many events are waiting, delivered, lost and given up, and the last 500 deliveries
+                           (?last=N) with tries, status and forgery; POST {"off": true} switches webhooks off: what
+                           happens then is in the event list alone. {"off": false} switches them on again
   POST /_simulator/faults  see below
-  With --journal, batches, cancellations, moved items and the clock's offset are kept across restarts; tokens, fault
-  rules, changes to accounts and the list of calls are not."#;
+  With --journal, batches, cancellations, moved items, balances, webhooks, what was delivered and the clock's offset are
+  kept across restarts; tokens, fault rules, changes to accounts, certificates and the list of calls are not."#;

@@ -1,8 +1,11 @@
 //! What people did, one JSON line each, so that a restarted simulator knows its bank again.
 
+use super::Later;
 use super::batch::ItemState;
+use super::hook::Webhook;
 use super::request::Create;
 use anyhow::Context;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -26,6 +29,9 @@ pub enum Entry {
         settle_after_ms: u64,
         /// Why it will be denied, when a fault rule said so.
         denied: Option<String>,
+        /// When its receivers do what they do later.
+        #[serde(default)]
+        later: Later,
         /// What was asked for.
         create: Create,
     },
@@ -46,6 +52,51 @@ pub enum Entry {
         payout_item_id: String,
         /// Where to.
         to: ItemState,
+    },
+    /// A pending batch was processed at once, or denied.
+    Process {
+        /// When.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+        /// Which.
+        payout_batch_id: String,
+        /// Why it is denied, if it is.
+        denied: Option<String>,
+    },
+    /// A balance was set.
+    Balance {
+        /// When.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+        /// Whose.
+        client_id: String,
+        /// In which currency.
+        currency: String,
+        /// To how much.
+        value: Decimal,
+    },
+    /// A webhook was registered or changed.
+    Webhook {
+        /// When.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+        /// As it is now.
+        webhook: Webhook,
+    },
+    /// A webhook was deleted.
+    Unhook {
+        /// When.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+        /// Which.
+        id: String,
+    },
+    /// An event was delivered, and need not be again.
+    Delivered {
+        /// Which.
+        event_id: String,
+        /// To which webhook.
+        webhook_id: String,
     },
     /// The clock was moved.
     Clock {

@@ -3,6 +3,7 @@
 //! Values: PayPal's page "Payouts API - test values". Statuses and batch states are those seen in the sandbox where
 //! anyone saw them, and the envelope's usual ones elsewhere.
 
+use super::Later;
 use super::batch::{Batch, BatchStatus, ItemState};
 use super::errors::Problem;
 use super::request::{Create, Header, Payment};
@@ -173,7 +174,7 @@ fn sample(status: BatchStatus, state: ItemState, error: Option<&str>) -> Batch {
         purpose: None,
     };
     let create = Create { header, currency: "USD".to_owned(), items: vec![payment] };
-    let mut batch = Batch::new("DQCP2UAJCBMNY".to_owned(), String::new(), create, THEN);
+    let mut batch = Batch::new("DQCP2UAJCBMNY".to_owned(), String::new(), create, THEN, Later::default());
     batch.status = status;
     batch.completed = batch.is_finished().then_some(THEN);
     let transaction_id = batch.transaction_id(0);

@@ -14,10 +14,12 @@ mod errors;
 mod extras;
 mod faults;
 mod help;
-mod home;
+mod hook;
 mod journal;
 mod magic;
 mod oauth;
+mod page;
+mod play;
 mod receiver;
 mod reply;
 mod request;
@@ -49,12 +51,45 @@ pub struct Account {
     pub payouts: bool,
     /// Whether the account is approved for payouts, which shows at the first batch only.
     pub approved: bool,
+    /// Whether the app may register webhooks and list events, which shows in the scope.
+    pub webhooks: bool,
+    /// Whether the app may read balances, which shows in the scope.
+    pub balances: bool,
+    /// When its receivers do what they do later.
+    pub later: Later,
+}
+
+/// How long after a payment its receiver, or PayPal, does something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Later {
+    /// Until a `refunded` receiver sends the money back.
+    pub refunded: Duration,
+    /// Until a payment to a `reversed` one is taken back.
+    pub reversed: Duration,
+    /// Until a `claims-later` one claims it.
+    pub claimed: Duration,
+}
+
+impl Default for Later {
+    fn default() -> Later {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        Later { refunded: hours(12), reversed: hours(12), claimed: hours(48) }
+    }
 }
 
 impl Account {
     /// An account that may do everything.
     pub fn new(client_id: impl Into<String>, secret: impl Into<String>) -> Account {
-        Account { client_id: client_id.into(), secret: secret.into(), payouts: true, approved: true }
+        let (client_id, secret) = (client_id.into(), secret.into());
+        Account {
+            client_id,
+            secret,
+            payouts: true,
+            approved: true,
+            webhooks: true,
+            balances: true,
+            later: Later::default(),
+        }
     }
 }
 
@@ -77,19 +112,21 @@ pub struct Simulator {
     address: SocketAddr,
     stop: CancellationToken,
     server: Option<JoinHandle<()>>,
+    courier: Option<JoinHandle<()>>,
 }
 
 impl Simulator {
     /// Binds, replays the journal, and serves on a task of its own. Port 0 takes any free port.
     pub async fn start(listen: SocketAddr, settings: Settings) -> anyhow::Result<Simulator> {
-        let state = Arc::new(state::State::new(settings)?);
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("the PayPal simulator cannot listen on {listen}"))?;
         let address = listener.local_addr()?;
+        let state = Arc::new(state::State::new(settings, address)?);
         let stop = CancellationToken::new();
+        let courier = tokio::spawn(hook::courier::run(Arc::clone(&state), stop.clone()));
         let server = tokio::spawn(server::serve(listener, address, state, stop.clone()));
-        Ok(Simulator { address, stop, server: Some(server) })
+        Ok(Simulator { address, stop, server: Some(server), courier: Some(courier) })
     }
 
     /// Where it listens.
@@ -105,10 +142,10 @@ impl Simulator {
     /// Takes no more calls, and returns when those in progress have ended.
     pub async fn stop(mut self) {
         self.stop.cancel();
-        if let Some(server) = self.server.take()
-            && let Err(error) = server.await
-        {
-            tracing::error!("The PayPal simulator ended badly: {error}");
+        for task in [self.server.take(), self.courier.take()].into_iter().flatten() {
+            if let Err(error) = task.await {
+                tracing::error!("The PayPal simulator ended badly: {error}");
+            }
         }
     }
 }
@@ -135,9 +172,24 @@ pub struct Args {
     /// An app with the Payouts feature whose account is not approved: creating a batch is answered with 403
     #[arg(long, value_name = "CLIENT_ID:SECRET", value_parser = credentials)]
     pub account_not_approved: Vec<Account>,
+    /// An app that may not register webhooks: its tokens lack the scope
+    #[arg(long, value_name = "CLIENT_ID:SECRET", value_parser = credentials)]
+    pub account_without_webhooks: Vec<Account>,
+    /// An app that may not read balances: its tokens lack the scope
+    #[arg(long, value_name = "CLIENT_ID:SECRET", value_parser = credentials)]
+    pub account_without_balances: Vec<Account>,
     /// How long a batch takes from accepted to finished: 3s, 0s, 500ms, 2m
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
     pub settle_after: Duration,
+    /// When a "refunded" receiver sends the money back, after the payment
+    #[arg(long, value_name = "DURATION", default_value = "12h", value_parser = duration)]
+    pub refunded_after: Duration,
+    /// When a payment to a "reversed" receiver is taken back
+    #[arg(long, value_name = "DURATION", default_value = "12h", value_parser = duration)]
+    pub reversed_after: Duration,
+    /// When a "claims-later" receiver claims the money
+    #[arg(long, value_name = "DURATION", default_value = "48h", value_parser = duration)]
+    pub claimed_after: Duration,
     /// Keep the bank in this file across restarts; without it, it is forgotten
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
@@ -150,6 +202,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut accounts = args.accounts;
     accounts.extend(args.account_without_payouts.into_iter().map(|account| Account { payouts: false, ..account }));
     accounts.extend(args.account_not_approved.into_iter().map(|account| Account { approved: false, ..account }));
+    accounts.extend(args.account_without_webhooks.into_iter().map(|account| Account { webhooks: false, ..account }));
+    accounts.extend(args.account_without_balances.into_iter().map(|account| Account { balances: false, ..account }));
+    let later = Later { refunded: args.refunded_after, reversed: args.reversed_after, claimed: args.claimed_after };
+    accounts.iter_mut().for_each(|account| account.later = later);
     anyhow::ensure!(!accounts.is_empty(), "give at least one app with --account CLIENT_ID:SECRET");
     let mut ids: Vec<&str> = accounts.iter().map(|account| account.client_id.as_str()).collect();
     ids.sort_unstable();

@@ -13,18 +13,26 @@ use std::collections::HashMap;
 use time::{Duration, OffsetDateTime};
 
 /// The scope that every payouts call needs.
-pub const PAYOUTS: &str = "https://uri.paypal.com/payments/payouts";
+const PAYOUTS: &str = "https://uri.paypal.com/payments/payouts";
+/// The scope for webhooks and their events.
+const WEBHOOKS: &str = "https://uri.paypal.com/services/applications/webhooks";
+/// The scope for balances.
+const BALANCES: &str = "https://uri.paypal.com/services/reporting/search/read";
 const LIFETIME: Duration = Duration::hours(9);
 const OTHER_SCOPES: &str = "https://uri.paypal.com/services/invoicing https://api.paypal.com/v1/payments/.* \
-     https://uri.paypal.com/services/applications/webhooks openid Braintree:Vault";
+     openid Braintree:Vault";
 
 /// Who calls, proven by a token.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The app's id.
     pub client_id: String,
-    /// Whether the token has the payouts scope; fixed when the token was given out.
+    /// Whether the token has the payouts scope; fixed when the token was given out, like the others.
     pub payouts: bool,
+    /// Whether it has the scope for webhooks.
+    pub webhooks: bool,
+    /// Whether it has the scope for balances.
+    pub balances: bool,
 }
 
 /// Every token given out, with its holder and its end.
@@ -73,8 +81,12 @@ impl Tokens {
             None => return refusal(StatusCode::BAD_REQUEST, "unsupported_grant_type", "Grant Type is NULL"),
         }
         let token = format!("A21AA{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-        let caller = Caller { client_id: account.client_id.clone(), payouts: account.payouts };
-        let scope = if account.payouts { format!("{OTHER_SCOPES} {PAYOUTS}") } else { OTHER_SCOPES.to_owned() };
+        let Account { payouts, webhooks, balances, .. } = *account;
+        let caller = Caller { client_id: account.client_id.clone(), payouts, webhooks, balances };
+        let mut scope = OTHER_SCOPES.to_owned();
+        for (_, uri) in [(webhooks, WEBHOOKS), (balances, BALANCES), (payouts, PAYOUTS)].iter().filter(|one| one.0) {
+            scope = format!("{scope} {uri}");
+        }
         self.0.insert(token.clone(), (caller, now + LIFETIME));
         let body = json!({
             "scope": scope,

@@ -52,6 +52,16 @@ impl Reply {
         Reply { status, body: body.into(), content_type: "text/html; charset=utf-8", headers: Vec::new() }
     }
 
+    /// An answer without a body.
+    pub fn empty(status: StatusCode) -> Reply {
+        Reply { status, body: Bytes::new(), content_type: "application/json", headers: Vec::new() }
+    }
+
+    /// A certificate.
+    pub fn pem(text: String) -> Reply {
+        Reply { status: StatusCode::OK, body: text.into(), content_type: "application/x-pem-file", headers: Vec::new() }
+    }
+
     /// Adds a header.
     pub fn header(mut self, name: HeaderName, value: &str) -> Reply {
         let value = HeaderValue::from_str(value).expect("the simulator's own headers are plain ASCII");

@@ -1,10 +1,12 @@
 //! The four payouts calls, from PayPal's documents.
 
 use super::bank::WINDOW;
-use super::batch::{Batch, BatchStatus, ItemState, new_batch_id};
+use super::batch::{Batch, BatchStatus, ItemState, derived, new_batch_id};
 use super::call::{Call, Name};
+use super::currency::exact;
 use super::errors::Problem;
 use super::faults::{Rule, What};
+use super::hook::{api, listing};
 use super::journal::Entry;
 use super::oauth::Caller;
 use super::reply::Reply;
@@ -12,8 +14,10 @@ use super::request::{self, MAX_ITEMS};
 use super::state::{Inner, State};
 use super::{magic, view};
 use hyper::StatusCode;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Answers one of PayPal's calls. A rule may change what becomes of an accepted batch.
 pub fn answer(state: &State, call: &Call, name: Name, id: &str, rule: Option<&Rule>) -> Reply {
@@ -32,13 +36,38 @@ pub fn answer(state: &State, call: &Call, name: Name, id: &str, rule: Option<&Ru
         Name::ShowBatch => permitted(inner, call, now).and_then(|caller| show_batch(inner, &caller, call, id)),
         Name::ShowItem => permitted(inner, call, now).and_then(|caller| show_item(inner, &caller, call, id)),
         Name::Cancel => permitted(inner, call, now).and_then(|caller| cancel(inner, now, &caller, call, id)),
+        Name::Webhooks => hooked(inner, call, now).and_then(|caller| api::webhooks(inner, now, &caller, call, id)),
+        Name::EventTypes => known(inner, call, now).and_then(|caller| api::event_types(inner, &caller, id)),
+        Name::Events if id.is_empty() => {
+            hooked(inner, call, now).and_then(|caller| listing::list(inner, now, &caller, call))
+        }
+        Name::Events => hooked(inner, call, now).and_then(|caller| listing::one(inner, now, &caller, call, id)),
+        Name::Resend => hooked(inner, call, now).and_then(|caller| listing::resend(inner, now, &caller, call, id)),
+        Name::Verify => hooked(inner, call, now).and_then(|caller| api::verify(inner, now, &caller, call)),
+        Name::Cert => api::certificate(inner, id),
+        Name::Balances => known(inner, call, now).and_then(|caller| balances(inner, now, &caller, call)),
     };
     answer.unwrap_or_else(Problem::reply)
 }
 
-/// Who calls, when their token has the scope that all payouts calls need.
-fn permitted(inner: &Inner, call: &Call, now: OffsetDateTime) -> Result<Caller, Problem> {
+/// Who calls. What is sent to them later has the address under which they know this server.
+fn known(inner: &mut Inner, call: &Call, now: OffsetDateTime) -> Result<Caller, Problem> {
     let caller = inner.tokens.caller(call, now)?;
+    if inner.bases.get(&caller.client_id) != Some(&call.base) {
+        inner.bases.insert(caller.client_id.clone(), call.base.clone());
+    }
+    Ok(caller)
+}
+
+/// Who calls, when their token has the scope for webhooks.
+fn hooked(inner: &mut Inner, call: &Call, now: OffsetDateTime) -> Result<Caller, Problem> {
+    let caller = known(inner, call, now)?;
+    if caller.webhooks { Ok(caller) } else { Err(Problem::not_authorized()) }
+}
+
+/// Who calls, when their token has the scope that all payouts calls need.
+fn permitted(inner: &mut Inner, call: &Call, now: OffsetDateTime) -> Result<Caller, Problem> {
+    let caller = known(inner, call, now)?;
     if caller.payouts {
         return Ok(caller);
     }
@@ -81,6 +110,7 @@ fn create(
     }
     let denied = (what == Some(What::Denied)).then(|| rule.and_then(|rule| rule.name.clone()));
     let settle = (what == Some(What::SettleAfter)).then(|| rule.and_then(|rule| rule.ms)).flatten();
+    let settle = settle.or((what == Some(What::EventsFirst)).then_some(0));
     let settle = settle.unwrap_or_else(|| state.settle_after.as_millis().try_into().unwrap_or(u64::MAX));
     let payout_batch_id = new_batch_id();
     let entry = Entry::Batch {
@@ -88,6 +118,12 @@ fn create(
         client_id: caller.client_id.clone(),
         payout_batch_id: payout_batch_id.clone(),
         settle_after_ms: settle.min(WINDOW.whole_milliseconds().try_into().unwrap_or(u64::MAX)),
+        later: inner
+            .accounts
+            .iter()
+            .find(|account| account.client_id == caller.client_id)
+            .map(|one| one.later)
+            .unwrap_or_default(),
         denied: denied.map(|name| name.unwrap_or_else(|| "INSUFFICIENT_FUNDS".to_owned())),
         create,
     };
@@ -216,6 +252,44 @@ fn cancel(inner: &mut Inner, now: OffsetDateTime, caller: &Caller, call: &Call, 
     })?;
     let (batch, place) = own_item(inner, caller, id)?;
     Ok(Reply::json(StatusCode::OK, &view::item_alone(batch, &batch.items[place], &call.base)))
+}
+
+/// What the account has in each currency. PayPal's figures may be three hours old; these are not.
+fn balances(inner: &Inner, now: OffsetDateTime, caller: &Caller, call: &Call) -> Result<Reply, Problem> {
+    if !caller.balances {
+        return Err(Problem::not_authorized());
+    }
+    if let Some(text) = call.parameter("as_of_time") {
+        let known = OffsetDateTime::parse(&text, &Rfc3339).is_ok_and(|time| time <= now);
+        if !known {
+            return Err(query_problem(
+                "as_of_time",
+                "must be a date and time in the past, such as 2026-01-12T10:00:00Z",
+            ));
+        }
+    }
+    let wanted = call.parameter("currency_code").filter(|code| code != "ALL");
+    if wanted.as_ref().is_some_and(|code| code.len() != 3 || !code.bytes().all(|byte| byte.is_ascii_uppercase())) {
+        return Err(query_problem("currency_code", "must be a currency code of three letters"));
+    }
+    let money = |code: &str, sum| json!({"currency_code": code, "value": exact(sum, code)});
+    let account = inner.bank.balances().get(&caller.client_id).into_iter().flatten();
+    let shown = account.filter(|(code, _)| wanted.as_ref().is_none_or(|wanted| wanted == *code)).map(|(code, sum)| {
+        json!({
+            "currency": code,
+            "primary": *code == "USD",
+            "total_balance": money(code, *sum),
+            "available_balance": money(code, *sum),
+            "withheld_balance": money(code, Decimal::ZERO),
+        })
+    });
+    let body = json!({
+        "balances": shown.collect::<Vec<Value>>(),
+        "account_id": derived(&caller.client_id, "account", 0, 13),
+        "as_of_time": view::time(now),
+        "last_refresh_time": view::time(now),
+    });
+    Ok(Reply::json(StatusCode::OK, &body))
 }
 
 const _: () = assert!(MAX_ITEMS == 15_000, "total_items has this maximum in PayPal's schema");

@@ -6,7 +6,7 @@ use super::errors::{Problem, debug_id};
 use super::faults::{Rule, What};
 use super::reply::{Delivery, Reply};
 use super::state::State;
-use super::{doors, home, rest, view};
+use super::{doors, page, play, rest, view};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, RETRY_AFTER};
 use hyper::server::conn::http1;
@@ -95,8 +95,10 @@ async fn exchange(request: Request<Incoming>, address: SocketAddr, state: Arc<St
     let reply = match call.route() {
         Route::Api(name, id) => return Ok(api(&state, &call, name, &id).await),
         Route::Door(_) if call.too_long => Problem::too_large().reply(),
+        Route::Door(door) if door.is_empty() => page::answer(&state, &call),
+        Route::Door(door) if door == "play" => play::answer(&state, &call),
         Route::Door(door) => doors::answer(&state, &call, &door),
-        Route::Home => home::page(&state),
+        Route::Home => page::answer(&state, &call),
         Route::Method(allowed) => Problem::method().reply().header(ALLOW, allowed),
         Route::Unknown => Problem::unknown_path().reply(),
     };
@@ -162,7 +164,26 @@ async fn strike(state: &State, call: &Call, name: Name, id: &str, rule: &Rule) -
             state.lock().0.tokens.expire();
             carry_out()
         }
+        What::EventsFirst => {
+            let reply = carry_out();
+            for _ in 0..1000 {
+                if state.is_caught_up() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            reply
+        }
         What::DuplicateWithoutLink | What::Denied | What::SettleAfter => carry_out(),
+        // These strike deliveries.
+        What::Duplicate
+        | What::Shuffle
+        | What::Lose
+        | What::ForgeSignature
+        | What::ForgeHost
+        | What::ForgeCertificate
+        | What::ForgeBody
+        | What::ForgeWebhook => carry_out(),
     })
 }
 

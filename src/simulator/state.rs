@@ -2,11 +2,16 @@
 
 use super::bank::Bank;
 use super::calls::Calls;
-use super::faults::Faults;
+use super::faults::{Faults, What};
+use super::hook::courier::Parcel;
+use super::hook::outbox::Outbox;
+use super::hook::signing::Certificates;
 use super::journal::{Entry, Journal};
 use super::oauth::Tokens;
-use super::{Account, Settings};
+use super::{Account, Settings, view};
 use crate::clock::Clock;
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -18,6 +23,8 @@ pub struct State {
     pub settle_after: Duration,
     /// The time.
     pub clock: Clock,
+    /// Where it listens, for callers that have never called.
+    base: String,
     inner: Mutex<Inner>,
 }
 
@@ -34,12 +41,18 @@ pub struct Inner {
     pub faults: Faults,
     /// What was asked so far.
     pub calls: Calls,
+    /// The address under which each app knows this server.
+    pub bases: HashMap<String, String>,
+    /// Events on their way.
+    pub outbox: Outbox,
+    /// The certificates of their signatures.
+    pub certificates: Certificates,
     journal: Journal,
 }
 
 impl State {
     /// The state at the end of the journal, if there is one.
-    pub fn new(settings: Settings) -> anyhow::Result<State> {
+    pub fn new(settings: Settings, address: SocketAddr) -> anyhow::Result<State> {
         let Settings { accounts, settle_after, journal, clock } = settings;
         let (journal, entries) = match journal {
             Some(path) => Journal::open(&path)?,
@@ -47,21 +60,30 @@ impl State {
         };
         let ids = accounts.iter().map(|account| account.client_id.as_str());
         let mut bank = Bank::new(ids, OffsetDateTime::UNIX_EPOCH);
+        let mut delivered = HashSet::new();
         for entry in entries {
+            if let Entry::Delivered { event_id, webhook_id } = &entry {
+                delivered.insert((event_id.clone(), webhook_id.clone()));
+            }
             if let Entry::Clock { offset_seconds } = entry {
                 clock.set_offset(clock.offset().max(time::Duration::seconds(offset_seconds)));
             }
             bank.apply(entry);
         }
+        let mut outbox = Outbox::default();
+        outbox.replan(bank.hooks(), &delivered);
         let inner = Inner {
             accounts,
             bank,
             tokens: Tokens::default(),
             faults: Faults::default(),
             calls: Calls::default(),
+            bases: HashMap::new(),
+            outbox,
+            certificates: Certificates::default(),
             journal,
         };
-        Ok(State { settle_after, clock, inner: Mutex::new(inner) })
+        Ok(State { settle_after, clock, base: format!("http://{address}"), inner: Mutex::new(inner) })
     }
 
     /// Takes the lock, and lets everything happen in the bank that is due by now.
@@ -69,7 +91,48 @@ impl State {
         // A panic in one call must not end the others; the bank changes only in steps that cannot panic half way.
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let now = inner.bank.advance(self.clock.now());
+        let Inner { bank, outbox, faults, .. } = &mut *inner;
+        outbox.plan(bank.hooks(), faults);
         (inner, now)
+    }
+
+    /// The next event that is due at a webhook, ready to be signed and sent.
+    pub fn next_parcel(&self) -> Option<Parcel> {
+        let (mut inner, now) = self.lock();
+        let Inner { bank, outbox, certificates, bases, .. } = &mut *inner;
+        let due = outbox.take(bank.hooks(), now)?;
+        let base = bases.get(&due.webhook.client_id).unwrap_or(&self.base);
+        let certificate = certificates.current(now, due.forged == Some(What::ForgeCertificate));
+        let certificate = certificate.expect("a certificate can be made of keys that were made");
+        let host = match due.forged {
+            Some(What::ForgeHost) => "https://api.paypal.com.certs.example.com",
+            _ => base,
+        };
+        let event = &bank.hooks().events[due.event];
+        let body = event.show(&bank.batches()[event.batch], base).to_string();
+        Some(Parcel {
+            body,
+            cert_url: format!("{host}/v1/notifications/certs/{certificate}"),
+            time: view::time(now),
+            due,
+        })
+    }
+
+    /// Whether every event until now was sent at least once.
+    pub fn is_caught_up(&self) -> bool {
+        let (inner, now) = self.lock();
+        inner.outbox.is_caught_up(now)
+    }
+
+    /// Notes how a try to deliver ended.
+    pub fn note_delivery(&self, delivery: usize, answer: Result<u16, String>) {
+        let (mut inner, _) = self.lock();
+        if let Some((event, webhook_id)) = inner.outbox.note(delivery, answer) {
+            let event_id = inner.bank.hooks().events[event].id.clone();
+            if let Err(error) = inner.record(Entry::Delivered { event_id, webhook_id }) {
+                tracing::error!("{error:#}");
+            }
+        }
     }
 }
 

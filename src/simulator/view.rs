@@ -13,6 +13,12 @@ pub fn time(at: OffsetDateTime) -> String {
     at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).expect("a time of this era can be written")
 }
 
+/// An error and what caused it.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// One link, with the field that PayPal adds to what its schema says.
 pub fn link(href: &str, rel: &str, method: &str) -> Value {
     json!({"href": href, "rel": rel, "method": method, "encType": "application/json"})

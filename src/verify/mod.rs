@@ -98,14 +98,10 @@ impl Report {
 /// Checks all merchants, or the one of this name.
 pub async fn verify(database: &Database, merchant: Option<&str>) -> anyhow::Result<Report> {
     let mut tx = database.installation().await?;
-    // Whole tables are joined here: memory for it, and no time for compiling.
-    sqlx::raw_sql(
-        "set transaction isolation level repeatable read, read only;
-        set local work_mem = '128MB';
-        set local jit = off",
-    )
-    .execute(&mut *tx)
-    .await?;
+    // Whole tables are joined here.
+    sqlx::raw_sql("set transaction isolation level repeatable read, read only; set local work_mem = '128MB'")
+        .execute(&mut *tx)
+        .await?;
     let merchant = match merchant {
         Some(name) => Some(merchant_named(&mut tx, name).await?),
         None => None,

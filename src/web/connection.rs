@@ -3,6 +3,7 @@
 use super::when::{When, when};
 use super::{Error, Form, FormErrors, Frame, Result, Routes, Section, Signed, Tone, page, see, unaccepted};
 use crate::app::{App, Hints};
+use crate::connection::notifications::{self, Farewell, Notifications};
 use crate::connection::{self, BadDetails, Blocking, Candidate, Card, Connection, Outcome, Refused};
 use crate::paypal::Environment;
 use crate::role::Role;
@@ -33,10 +34,11 @@ struct Index {
     paused: Option<When>,
     resumes: Option<When>,
     tried: Option<When>,
+    notified: Option<Words<String>>,
 }
 
 impl Index {
-    fn new(signed: &Signed, card: Card) -> Self {
+    fn new(signed: &Signed, card: Card, notifications: Option<&Notifications>) -> Self {
         let zone = &signed.time_zone;
         let connection = card.connection.as_ref();
         let paused = connection.and_then(|c| c.paused_at);
@@ -47,6 +49,7 @@ impl Index {
             paused: paused.map(|at| when(at, zone)),
             resumes: connection.and_then(|c| c.resume_at).map(|at| when(at, zone)),
             tried: card.candidate.as_ref().map(|c| when(c.checked_at.unwrap_or(c.saved_at), zone)),
+            notified: notifications.map(|told| notification_words(told, zone)),
             card,
         }
     }
@@ -73,10 +76,10 @@ impl Index {
 }
 
 /// What an outcome is called, and what to do.
-struct Words {
+struct Words<Text = &'static str> {
     tone: &'static str,
     title: &'static str,
-    text: &'static str,
+    text: Text,
 }
 
 fn words(outcome: Option<Outcome>, other_in_force: bool) -> Words {
@@ -113,6 +116,38 @@ fn words(outcome: Option<Outcome>, other_in_force: bool) -> Words {
     Words { tone, title, text }
 }
 
+/// Whether PayPal tells us by itself. Payments are followed either way.
+fn notification_words(told: &Notifications, zone: &str) -> Words<String> {
+    let minute = |at| when(at, zone).minute;
+    let (tone, title, text) = match told {
+        Notifications::NoAddress => (
+            "quiet",
+            "Notifications not available",
+            "This installation has no public HTTPS address, so PayPal is asked instead.".into(),
+        ),
+        Notifications::Soon => ("quiet", "Notifications not registered yet", String::new()),
+        Notifications::Registered(None) => ("good", "Notifications registered", "None has come yet.".into()),
+        Notifications::Registered(Some(last)) => {
+            ("good", "Notifications registered", format!("The last one came {}.", minute(*last)))
+        }
+        Notifications::NotPermitted(at, again) => (
+            "warning",
+            "Notifications not permitted",
+            format!(
+                "The app may not register a webhook (asked {}); PayPal is asked instead. We try again {}.",
+                minute(*at),
+                minute(*again)
+            ),
+        ),
+        Notifications::Failed(why, at, again) => (
+            "warning",
+            "Notifications not registered",
+            format!("It failed {}: {why}. PayPal is asked instead. We try again {}.", minute(*at), minute(*again)),
+        ),
+    };
+    Words { tone, title, text }
+}
+
 /// Why payments wait, and what ends it.
 fn pause_words(why: &str) -> &'static str {
     match why {
@@ -141,7 +176,11 @@ fn pause_words(why: &str) -> &'static str {
 async fn index(State(app): State<App>, signed: Signed) -> Result<Response> {
     let mut tx = signed.tx(&app).await?;
     let card = connection::card(&mut tx).await?;
-    page(&Index::new(&signed, card))
+    let notifications = match &card.connection {
+        Some(connection) => Some(notifications::shown(&mut tx, &app, connection.id).await?),
+        None => None,
+    };
+    page(&Index::new(&signed, card, notifications.as_ref()))
 }
 
 #[derive(Template)]
@@ -302,7 +341,16 @@ async fn check_again(State(app): State<App>, signed: Signed) -> Result<Response>
 
 async fn disconnect(State(app): State<App>, signed: Signed) -> Result<Response> {
     match connection::disconnect(&app, signed.merchant, &signed.actor(&app)).await? {
-        Ok(()) => Ok(see(PAGE).saying("PayPal is disconnected, and its Secret is destroyed here.").into_response()),
+        Ok(Farewell::Clean) => {
+            Ok(see(PAGE).saying("PayPal is disconnected, and its Secret is destroyed here.").into_response())
+        }
+        Ok(Farewell::LeftBehind) => Ok(see(PAGE)
+            .with(
+                Tone::Warning,
+                "PayPal is disconnected, and its Secret is destroyed here. PayPal did not take our webhook off its list: \
+                remove it from the app in PayPal’s developer dashboard.",
+            )
+            .into_response()),
         Err(Refused::InUse(batches)) => Err(Error::Conflict(format!(
             "PayPal stays connected: {} not finished, and can only be followed through this connection.",
             unfinished(&batches)

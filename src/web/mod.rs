@@ -24,6 +24,7 @@ mod settings;
 mod setup;
 mod sign_in;
 mod visitor;
+mod webhooks;
 pub mod when;
 
 pub use error::{Error, Result};
@@ -83,7 +84,7 @@ pub fn router(app: App) -> Router {
         .layer(set(header::VARY, "HX-Request"))
         .layer(set(header::CACHE_CONTROL, "no-store"));
     let files = Router::new().route("/static/{address}", get(assets::serve)).layer(CompressionLayer::new());
-    let router = Router::new().merge(files).merge(pages).with_state(app);
+    let router = Router::new().merge(files).merge(webhooks::routes()).merge(pages).with_state(app);
     with_security_headers(router, https)
 }
 

@@ -31,7 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("commission", &["audit", "database", "id", "money", "payout"]),
     ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money"]),
     ("mail", &["app", "audit", "carrier", "database", "id", "money", "payout"]),
-    ("worker", &["app", "import", "mail", "payout"]),
+    ("worker", &["app", "connection", "import", "mail", "payout"]),
     ("telemetry", &["app"]),
     ("config", &[]),
     (
@@ -81,8 +81,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const TOPS: &[&str] = &["main", "lib", "command_line", "demo"];
 
 /// These decide and do nothing else: no database, no waiting.
-const PURE: &[&str] =
-    &["money.rs", "payout/batch.rs", "payout/item.rs", "payout/reason/mod.rs", "paypal/answer.rs", "paypal/payouts.rs"];
+const PURE: &[&str] = &[
+    "money.rs",
+    "payout/batch.rs",
+    "payout/item.rs",
+    "payout/reason/mod.rs",
+    "paypal/answer.rs",
+    "paypal/payouts.rs",
+    "paypal/signature.rs",
+];
 
 /// Every source file, by its path below src.
 fn sources() -> BTreeMap<String, String> {
@@ -153,6 +160,18 @@ fn only_the_sending_moves_money() {
     assert_eq!(with(&sources, ".create_batch("), files(&["payout/submit.rs"]));
     assert_eq!(with(&sources, "/v1/payments/payouts\""), files(&["paypal/client.rs"]));
     assert_eq!(with(&sources, "ClaimedBatch {"), files(&["payout/claim.rs"]), "a claim is made by claiming alone");
+}
+
+#[test]
+fn an_event_changes_no_payout() {
+    let sources = sources();
+    let named = imports(&sources["web/webhooks.rs"]);
+    assert_eq!(named, files(&["app", "id", "payout"]));
+    assert_eq!(sources["web/webhooks.rs"].matches("crate::payout::inbox").count(), 1);
+    assert_eq!(sources["web/webhooks.rs"].matches("crate::payout").count(), 1, "the inbox and nothing else");
+    for table in ["payout_batches", "payout_items", "allocations"] {
+        assert!(!sources["payout/inbox.rs"].contains(table), "the inbox writes {table}");
+    }
 }
 
 #[test]

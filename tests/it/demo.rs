@@ -20,6 +20,7 @@ fn start(folder: &DataFolder, flags: &[&str]) -> (Program, String) {
     let ready = program.wait_for_line("Stipend is ready at");
     program.address = ready.split_whitespace().last().unwrap().to_owned();
     let bank = program.wait_for_line("its bank").split_whitespace().last().unwrap().to_owned();
+    assert!(program.log.iter().any(|line| line.contains("play it")), "the page of the simulator is named");
     program.wait_for_line("No real money moves");
     (program, bank)
 }
@@ -103,6 +104,51 @@ async fn a_newcomer_pays_and_a_demo_killed_meanwhile_finishes() {
         assert!(second.end_by(Signal::SIGINT).success());
         assert!(!folder.pg().join("postmaster.pid").exists(), "the server has stopped too");
     }
+}
+
+/// What the row of this address says on the batch's page.
+fn row<'a>(page: &'a str, address: &str) -> Option<&'a str> {
+    let name = address.split('@').next().unwrap();
+    let before = page.split("<tr").find(|row| row.contains(name))?;
+    before.split("</tr>").next()
+}
+
+#[tokio::test]
+async fn each_outcome_is_seen_within_a_minute_after_paying() {
+    let folder = DataFolder::new(RunAs::Us);
+    let (mut demo, _) = start(&folder, &[]);
+    let client = sign_in(&demo).await;
+    connect(&client).await;
+    pay_everything(&client).await;
+    let expected = [
+        ("maya.keller@", "Paid"),
+        ("lukas.unregistered@example.org", "Unclaimed"),
+        ("hana.onhold@example.com", "Held"),
+        ("tomas.failed@example.com", "Failed"),
+        ("elif.blocked@example.com", "Blocked"),
+        ("grace.refunded@example.org", "Refunded"),
+        ("karim.reversed@example.com", "Reversed"),
+        ("mila.returned@example.org", "Returned"),
+        ("owen.pending@example.com", "Processing"),
+        ("suri.claims-later@example.org", "Paid"),
+    ];
+    let mut missing = Vec::new();
+    for _ in 0..120 {
+        let mut pages = String::new();
+        for batch in batches(&client).await {
+            pages += &client.open(&batch).await.body;
+        }
+        missing = expected
+            .into_iter()
+            .filter(|(address, word)| !row(&pages, address).is_some_and(|row| row.contains(word)))
+            .collect();
+        if missing.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    assert!(missing.is_empty(), "not seen within a minute: {missing:?}");
+    assert!(demo.end_by(Signal::SIGINT).success());
 }
 
 /// Waits until PayPal has finished the batch.

@@ -30,3 +30,4 @@ mod statements;
 mod strange;
 mod support;
 mod verify;
+mod webhooks;

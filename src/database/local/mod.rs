@@ -48,7 +48,8 @@ impl Purpose {
 
     fn settings(self) -> &'static [&'static str] {
         match self {
-            Self::Keep => &[],
+            // A server for one application, on a machine that does other things too.
+            Self::Keep => &["-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB"],
             Self::ThrowAway => &[
                 "-c",
                 "fsync=off",

@@ -59,6 +59,13 @@ async fn a_crash_while_reading_pays_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_crash_while_an_event_is_kept_pays_once() {
+    for place in ["before_event", "after_event"] {
+        crash_at(place, None).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_crash_between_two_pages_loses_none() {
     let world = World::connected().await;
     world.owe_many(1_500).await;

@@ -1,5 +1,6 @@
 //! A restarted simulator knows its bank.
 
+use super::receiver::Receiver;
 use super::*;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -60,6 +61,50 @@ async fn a_restarted_simulator_has_the_same_bank() {
     assert_eq!(rig.item("c@example.com").await["state"], "SUCCESS", "what was under way goes on");
     rig.token = old_token;
     rig.get(&format!("/v1/payments/payouts/{first}")).await.refused(401, "AUTHENTICATION_FAILURE");
+}
+
+#[tokio::test]
+async fn a_restarted_simulator_knows_its_webhooks_and_what_they_were_told() {
+    let (scratch, hook) = (Scratch::new(), Receiver::start().await);
+    let rig = Rig::with(scratch.settings()).await;
+    let webhook = rig.hook(&hook.url).await;
+    let other = rig.hook("http://127.0.0.1:1/nobody").await;
+    rig.create(&batch("b-1", &["a@example.com", "onhold@example.com"])).await.accepted();
+    rig.advance(60).await;
+    let told = hook.wait_for(4).await;
+    let set = json!({"client_id": ID, "currency": "USD", "value": "5.00"});
+    rig.post("/_simulator/balances", &set).await;
+    let path = format!("/v1/notifications/webhooks/{other}");
+    assert_eq!(answer(rig.request(Method::DELETE, &path)).await.status, StatusCode::NO_CONTENT);
+    hook.answers(500);
+    let item = rig.item("onhold@example.com").await["payout_item_id"].as_str().expect("an id").to_owned();
+    rig.post(&format!("/_simulator/items/{item}"), &json!({"do": "release"})).await;
+    hook.wait_for(5).await;
+    let before = timeless(&rig).await;
+    let listed = rig.get("/v1/notifications/webhooks-events").await.json()["events"].clone();
+    rig.simulator.stop().await;
+
+    hook.answers(200);
+    let mut rig = Rig::with(scratch.settings()).await;
+    assert_eq!(timeless(&rig).await, before);
+    let known = rig.get("/v1/notifications/webhooks").await.json();
+    assert_eq!((known["webhooks"].as_array().map(Vec::len), &known["webhooks"][0]["id"]), (Some(1), &json!(webhook)));
+    let again = hook.wait_for(6).await[5].clone();
+    assert_eq!(again.json()["id"], hook.arrived()[4].json()["id"], "what was not delivered comes again");
+    rig.refutes(&again, &webhook).await.expect("a genuine event");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(hook.count(), told.len() + 2, "what was delivered does not");
+    let ids = |events: &Value| {
+        let ids: Vec<Value> = events.as_array().expect("events").iter().map(|event| event["id"].clone()).collect();
+        ids
+    };
+    let now = rig.get("/v1/notifications/webhooks-events").await.json()["events"].clone();
+    assert_eq!(ids(&now), ids(&listed), "the same events under the same ids");
+    rig.simulator.stop().await;
+    rig = Rig::with(scratch.settings()).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(hook.count(), told.len() + 2, "now nothing does");
+    rig.simulator.stop().await;
 }
 
 #[tokio::test]

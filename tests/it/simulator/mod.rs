@@ -5,8 +5,11 @@ mod bank;
 mod duplicates;
 mod faults;
 mod journal;
+mod play;
+pub mod receiver;
 mod refusals;
 mod sandbox;
+mod webhooks;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};

@@ -43,6 +43,7 @@ pub fn app_on(database: Database, simulator: Option<String>, clock: Clock) -> Ap
         clock,
         carrier: None,
         public_url: None,
+        listens_at: None,
         demo: None,
         instance: InstanceId::new(),
         wake: Arc::default(),
@@ -64,9 +65,10 @@ impl Site {
     }
 
     /// A site over an instance and a database that is somebody else's to keep.
-    pub async fn of(app: App, database_url: String, keep: Option<TestDatabase>) -> Self {
+    pub async fn of(mut app: App, database_url: String, keep: Option<TestDatabase>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
+        app.listens_at = Some(address.clone());
         let router = stipend::web::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { app, address, database_url, serving, _database: keep }

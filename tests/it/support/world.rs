@@ -19,7 +19,7 @@ use stipend::id::{AffiliateId, BatchId, CommissionId, MerchantId, PersonId};
 use stipend::mail;
 use stipend::payout::draft::{Ask, DraftError, How, draft};
 use stipend::payout::selection::{self, Ticked};
-use stipend::payout::{reconcile, submit};
+use stipend::payout::{hint, reconcile, submit};
 use stipend::paypal::{Credentials, Environment};
 use stipend::role::Role;
 use stipend::simulator::{Account, Settings, Simulator};
@@ -217,6 +217,7 @@ impl World {
     /// Lets the worker's steps run until nothing is due at this moment.
     pub async fn work(&self) {
         submit::expire(&self.app).await.unwrap();
+        while hint::next(&self.app).await.unwrap() {}
         while submit::next(&self.app).await.unwrap() {}
         while reconcile::next(&self.app).await.unwrap() {}
     }
@@ -240,6 +241,17 @@ impl World {
         sqlx::query_as("select state, why from payout_batches where merchant_id = $1 and id = $2")
             .bind(self.merchant)
             .bind(id)
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap()
+    }
+
+    /// How many batches stand in a state.
+    pub async fn in_state(&self, state: &str) -> i64 {
+        let mut tx = self.tx().await;
+        sqlx::query_scalar("select count(*) from payout_batches where merchant_id = $1 and state = $2")
+            .bind(self.merchant)
+            .bind(state)
             .fetch_one(&mut *tx)
             .await
             .unwrap()
@@ -283,7 +295,7 @@ impl World {
         self.door("calls").await["counts"][name].as_u64().unwrap_or(0)
     }
 
-    async fn door(&self, name: &str) -> Value {
+    pub async fn door(&self, name: &str) -> Value {
         reqwest_client()
             .get(format!("{}/_simulator/{name}", self.simulator.url()))
             .send()
