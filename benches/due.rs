@@ -82,6 +82,7 @@ async fn serve(database: &Database) -> String {
         vault: Vault::new(&[7; 32]),
         paypal: Client::new(http, None, clock.clone()),
         clock,
+        carrier: None,
         public_url: None,
         listens_at: None,
         demo: None,

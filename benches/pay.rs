@@ -39,6 +39,7 @@ pub async fn measure(database: &Database) {
             vault: Vault::new(&[7; 32]),
             paypal: Client::new(http, Some(stand_in.clone()), clock.clone()),
             clock,
+            carrier: None,
             public_url: None,
             listens_at: None,
             demo: None,

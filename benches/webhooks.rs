@@ -163,6 +163,7 @@ fn app(database: &Database, paypal: String) -> App {
         vault: Vault::new(&[7; 32]),
         paypal: Client::new(http, Some(paypal), clock.clone()),
         clock,
+        carrier: None,
         public_url: None,
         listens_at: None,
         demo: None,

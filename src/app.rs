@@ -1,5 +1,6 @@
 //! What every flow is given first.
 
+use crate::carrier::Carrier;
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::id::InstanceId;
@@ -19,6 +20,8 @@ pub struct App {
     pub vault: Vault,
     /// Speaks to PayPal, or to the simulator when this installation rehearses.
     pub paypal: paypal::Client,
+    /// How e-mail leaves, if any does.
+    pub carrier: Option<Carrier>,
     /// Where people reach this installation, as "https://pay.example.com".
     pub public_url: Option<String>,
     /// Where this program itself answers, as "http://127.0.0.1:3000": near enough for a simulated PayPal.

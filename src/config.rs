@@ -1,6 +1,8 @@
 //! What the program is told, by flags and by the environment: read once, and refused with every problem at once.
 
 use clap::Args;
+use lettre::message::Mailbox;
+use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -45,6 +47,23 @@ pub struct ServeFlags {
     /// The simulated PayPal's DropZone, as in localhost:2222
     #[arg(long, env = "STIPEND_SIMULATOR_DROPZONE", hide_env_values = true, value_name = "HOST:PORT")]
     simulator_dropzone: Option<String>,
+    #[command(flatten)]
+    mail: MailFlags,
+}
+
+/// How e-mail leaves. Without any of these, none is written.
+#[derive(Debug, Default, Args)]
+struct MailFlags {
+    /// The server that takes e-mail, as in smtps://user:password@smtp.example.com or smtp://localhost:25; with
+    /// ?tls=required an smtp:// address uses STARTTLS
+    #[arg(long, env = "STIPEND_SMTP_URL", hide_env_values = true, value_name = "URL")]
+    smtp_url: Option<String>,
+    /// Whom e-mail comes from, as in payouts@example.com
+    #[arg(long, env = "STIPEND_MAIL_FROM", hide_env_values = true, value_name = "ADDRESS")]
+    mail_from: Option<String>,
+    /// Write e-mail as files to this folder instead; it reaches nobody
+    #[arg(long, env = "STIPEND_MAIL_FOLDER", hide_env_values = true, value_name = "FOLDER")]
+    mail_folder: Option<String>,
 }
 
 /// Where the data is.
@@ -73,6 +92,35 @@ pub struct Serve {
     pub simulator_url: Option<String>,
     /// The simulated PayPal's DropZone.
     pub simulator_dropzone: Option<String>,
+    /// How e-mail leaves, if any does.
+    pub mail: Option<Mail>,
+}
+
+/// How e-mail leaves.
+#[derive(Debug, Clone)]
+pub enum Mail {
+    /// As files.
+    Folder {
+        /// Where.
+        folder: PathBuf,
+        /// Whom it comes from.
+        from: Mailbox,
+    },
+    /// Through a server.
+    Smtp {
+        /// Its address, with the password.
+        url: SecretString,
+        /// Whom it comes from.
+        from: Mailbox,
+    },
+}
+
+impl Mail {
+    /// A folder that reaches nobody.
+    pub fn folder(folder: PathBuf, from: Option<Mailbox>) -> Self {
+        let from = from.unwrap_or_else(|| "stipend@localhost".parse().expect("this is an address"));
+        Self::Folder { folder, from }
+    }
 }
 
 /// Everything that is wrong, in plain words.
@@ -140,13 +188,45 @@ impl ServeFlags {
             problems.note("STIPEND_SIMULATOR_DROPZONE is set but STIPEND_SIMULATOR_URL is not: set both, or neither");
         }
         let simulator_dropzone = dropzone.map_or(Some(None), |read| problems.take(read).map(Some));
+        let rehearses = simulator_url.as_ref().is_some_and(Option::is_some);
+        let mail = problems.take(self.mail.read(rehearses));
         Some(Serve {
             bind: bind?,
             metrics_bind: metrics_bind?,
             public_url: public_url?,
             simulator_url: simulator_url?,
             simulator_dropzone: simulator_dropzone?,
+            mail: mail?,
         })
+    }
+}
+
+impl MailFlags {
+    /// The server's address may hold a password, so no message repeats it.
+    fn read(self, rehearses: bool) -> Result<Option<Mail>, String> {
+        let from = given(self.mail_from).map(|text| {
+            let read = text.parse::<Mailbox>();
+            read.map_err(|_| format!("STIPEND_MAIL_FROM: {text:?} is no e-mail address"))
+        });
+        match (given(self.smtp_url), given(self.mail_folder), from.transpose()?) {
+            (None, None, _) => Ok(None),
+            (Some(_), Some(_), _) => {
+                Err("STIPEND_SMTP_URL and STIPEND_MAIL_FOLDER are both set: choose one".to_owned())
+            }
+            (None, Some(folder), from) => Ok(Some(Mail::folder(PathBuf::from(folder), from))),
+            (Some(_), None, _) if rehearses => Err("STIPEND_SMTP_URL: a rehearsal sends e-mail to nobody; use \
+                STIPEND_MAIL_FOLDER beside STIPEND_SIMULATOR_URL"
+                .to_owned()),
+            (Some(_), None, None) => {
+                Err("STIPEND_MAIL_FROM: say whom e-mail comes from, as in payouts@example.com".to_owned())
+            }
+            (Some(url), None, Some(from)) => match AsyncSmtpTransport::<Tokio1Executor>::from_url(&url) {
+                Ok(_) => Ok(Some(Mail::Smtp { url: url.into(), from })),
+                Err(_) => Err("STIPEND_SMTP_URL: write it as smtps://user:password@smtp.example.com, with what is \
+                    special in the password percent-encoded"
+                    .to_owned()),
+            },
+        }
     }
 }
 
@@ -226,6 +306,7 @@ mod tests {
             public_url: value("public"),
             simulator_url: value("simulator"),
             simulator_dropzone: value("dropzone"),
+            mail: MailFlags { smtp_url: value("smtp"), mail_from: value("from"), mail_folder: value("folder") },
         };
         let data = DataFlags {
             database_url: value("database"),
@@ -275,6 +356,24 @@ mod tests {
         assert!(told.iter().all(|problem| !problem.contains("hunter2")));
         let names = ["BIND", "METRICS", "PUBLIC_URL", "SIMULATOR_URL", "DROPZONE", "DATABASE_URL", "LOG"];
         assert!(names.iter().all(|name| told.iter().any(|problem| problem.contains(name))), "{told:?}");
+    }
+
+    #[test]
+    fn mail_has_one_way_and_a_rehearsal_reaches_nobody() {
+        let (smtp, from) = (("smtp", "smtps://me:hunter2@mail.example.com"), ("from", "Payouts <pay@example.com>"));
+        let simulator = ("simulator", "http://127.0.0.1:4000");
+        assert_eq!(problems(&[smtp, from]), [""; 0]);
+        assert_eq!(problems(&[("folder", "/tmp/mails"), simulator]), [""; 0]);
+        for wrong in [
+            &[smtp, from, ("folder", "/tmp/mails")][..],
+            &[smtp],
+            &[smtp, ("from", "nobody")],
+            &[smtp, from, simulator],
+            &[("smtp", "https://me:hunter2@mail.example.com"), from],
+        ] {
+            let told = problems(wrong);
+            assert!(told.len() == 1 && !told[0].contains("hunter2"), "{told:?}");
+        }
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use crate::admin;
 use crate::app::{App, Hints};
+use crate::carrier::Carrier;
 use crate::clock::Clock;
 use crate::config::{Data, Serve};
 use crate::database::Database;
 use crate::database::local::{LocalPostgres, Purpose};
 use crate::id::InstanceId;
+use crate::mail::outbox;
 use crate::paypal;
 use crate::rehearsal::Rehearsal;
 use crate::telemetry;
@@ -115,12 +117,14 @@ impl Running {
             clock,
             vault,
             paypal,
+            carrier: serve.mail.as_ref().map(Carrier::new).transpose().context("e-mail cannot be sent")?,
             public_url: serve.public_url.clone(),
             listens_at: Some(format!("http://{}", within_reach(bound))),
             demo,
             instance: InstanceId::new(),
             wake: Arc::new(Notify::new()),
         };
+        outbox::announce(&app).await?;
         let setup_code = admin::setup_code(&app.database).await?;
         let address = app.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
         let tasks = TaskTracker::new();

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::connection::notifications;
 use crate::import;
+use crate::mail::{notices, outbox};
 use crate::payout::{hint, inbox, reconcile, submit};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -12,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 const TICK: Duration = Duration::from_millis(500);
 /// At most one batch a second is handed over: PayPal's published limit is 400 a minute, and one batch holds 15,000.
 const BETWEEN_SENDS: Duration = Duration::from_secs(1);
+/// Nobody waits for a reminder, and looking for them reads all that waits to be accepted.
+const BETWEEN_NOTICES: Duration = Duration::from_secs(10);
 /// Batches that one instance reads at a time.
 const READERS: usize = 4;
 /// After a failure of our own (the database is gone), wait this long.
@@ -24,7 +27,7 @@ pub async fn run(app: App, stop: CancellationToken) {
     for _ in 0..READERS {
         loops.spawn(repeat(app.clone(), stop.clone(), Step::Read));
     }
-    for step in [Step::Import, Step::Hint, Step::Register, Step::Missed] {
+    for step in [Step::Import, Step::Hint, Step::Register, Step::Missed, Step::Mail, Step::Notice] {
         loops.spawn(repeat(app.clone(), stop.clone(), step));
     }
     loops.spawn(repeat(app, stop, Step::Expire));
@@ -36,6 +39,8 @@ enum Step {
     Send,
     Read,
     Import,
+    Mail,
+    Notice,
     Hint,
     Register,
     Missed,
@@ -49,6 +54,7 @@ async fn repeat(app: App, stop: CancellationToken, step: Step) {
         let (pause, wakeable) = match outcome {
             Ok(true) if matches!(step, Step::Send) => (BETWEEN_SENDS, false),
             Ok(true) => continue,
+            Ok(false) if matches!(step, Step::Notice) => (BETWEEN_NOTICES, false),
             Ok(false) => (TICK, true),
             Err(error) => {
                 tracing::error!("a step of the worker failed: {error:#}");
@@ -70,6 +76,8 @@ async fn take(app: App, step: Step) -> anyhow::Result<bool> {
             Step::Send => submit::next(&app).await,
             Step::Read => reconcile::next(&app).await,
             Step::Import => import::next(&app).await,
+            Step::Mail => outbox::next(&app).await,
+            Step::Notice => notices::next(&app).await,
             Step::Hint => hint::next(&app).await,
             Step::Register => notifications::next(&app).await,
             Step::Missed => inbox::fetch_missed(&app).await,

@@ -1,7 +1,7 @@
 //! What one affiliate earned, is owed and was paid.
 
 use crate::database::Tx;
-use crate::id::{AffiliateId, BatchId, CommissionId};
+use crate::id::{AffiliateId, BatchId, CommissionId, ItemId};
 use crate::money::Currency;
 use rust_decimal::Decimal;
 use time::{Date, OffsetDateTime};
@@ -49,6 +49,8 @@ pub struct Earned {
 /// One payment to the affiliate, or the attempt at one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
+    /// Its item.
+    pub id: ItemId,
     /// Its batch.
     pub batch: BatchId,
     /// What people call the batch.
@@ -69,6 +71,22 @@ pub struct Payment {
     pub not_paid: Option<String>,
     /// When it came to this state.
     pub changed_at: OffsetDateTime,
+    /// When it was made up.
+    pub created_at: OffsetDateTime,
+    /// When PayPal last processed it.
+    pub time_processed: Option<OffsetDateTime>,
+    /// PayPal's id of the batch.
+    pub paypal_batch_id: Option<String>,
+    /// PayPal's id of the item.
+    pub paypal_item_id: Option<String>,
+    /// PayPal's transaction.
+    pub transaction_id: Option<String>,
+    /// What PayPal took for it, which the merchant pays.
+    pub fee: Option<Decimal>,
+    /// Its currency.
+    pub fee_currency: Option<String>,
+    /// Where a payment made outside can be found.
+    pub reference: Option<String>,
 }
 
 /// Due, upcoming, paid and what lies between, per currency.
@@ -122,20 +140,28 @@ pub async fn commissions(
     .await
 }
 
-/// The latest payments to the affiliate.
-pub async fn payments(tx: &mut Tx, affiliate: AffiliateId, limit: i64) -> sqlx::Result<Vec<Payment>> {
+/// The payments to the affiliate, the latest first, from behind `after` on.
+pub async fn payments(
+    tx: &mut Tx,
+    affiliate: AffiliateId,
+    after: Option<ItemId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Payment>> {
     let merchant = tx.merchant();
     sqlx::query_as!(
         Payment,
-        r#"select b.id as "batch: BatchId", b.number as batch_number, b.rail, i.currency as "currency: Currency",
-            i.amount, i.receiver, i.state, i.wait, i.not_paid, i.changed_at
+        r#"select i.id as "id: ItemId", b.id as "batch: BatchId", b.number as batch_number, b.rail,
+            i.currency as "currency: Currency", i.amount, i.receiver, i.state, i.wait, i.not_paid, i.changed_at,
+            b.created_at, i.time_processed, b.paypal_batch_id, i.paypal_item_id, i.transaction_id, i.fee, i.fee_currency,
+            b.reference
         from payout_items i
         join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_id
-        where i.merchant_id = $1 and i.affiliate_id = $2
+        where i.merchant_id = $1 and i.affiliate_id = $2 and ($3::uuid is null or i.id < $3)
         order by i.id desc
-        limit $3"#,
+        limit $4"#,
         merchant.0,
         affiliate.0,
+        after.map(|after| after.0),
         limit
     )
     .fetch_all(&mut **tx)

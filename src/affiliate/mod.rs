@@ -4,6 +4,7 @@ pub mod account;
 mod address;
 mod details;
 mod list;
+pub mod statement;
 mod store;
 
 pub use address::{BadEmail, PAYPAL_RECEIVER_BYTES, check_email, check_receiver};

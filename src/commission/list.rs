@@ -27,6 +27,10 @@ pub struct Filter {
     pub which: Which,
     /// Part of a name, e-mail, code, reference or note; empty for all.
     pub search: String,
+    /// Only this currency.
+    pub currency: Option<Currency>,
+    /// Only those due from one day through another; of commissions in a payment it is not asked.
+    pub due: (Option<Date>, Option<Date>),
     /// Today where the merchant is.
     pub today: Date,
 }
@@ -207,6 +211,14 @@ impl Source {
         query.push(" where t.merchant_id = ").push_bind(merchant).push(self.only);
         if let Some(comparison) = self.due {
             query.push(format!(" and t.due_on {comparison} ")).push_bind(filter.today);
+        }
+        if let Some(currency) = filter.currency {
+            query.push(" and t.currency = ").push_bind(currency);
+        }
+        for (comparison, day) in [(">=", filter.due.0), ("<=", filter.due.1)] {
+            if let Some(day) = day.filter(|_| self.tables != UNPAID_ITEMS) {
+                query.push(format!(" and t.due_on {comparison} ")).push_bind(day);
+            }
         }
         if let Some(standing) = self.standing {
             query.push(" and s.standing = ").push_bind(standing);

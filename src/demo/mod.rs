@@ -9,7 +9,7 @@ mod data;
 
 use crate::app::Hints;
 use crate::clock::Clock;
-use crate::config::{self, Data, Problems, Serve};
+use crate::config::{self, Data, Mail, Problems, Serve};
 use crate::database::Database;
 use crate::database::local::{LocalPostgres, Purpose};
 use crate::rehearsal::Rehearsal;
@@ -130,6 +130,7 @@ async fn serve_demo(
     };
     let (simulator, simulator_url) = prepared?;
     let folder = wanted.folder.clone();
+    let mail = Some(Mail::folder(folder.join("mails"), None));
     let data = Data { database_url: None, master_key_file: folder.join("master.key"), folder, log: wanted.log.clone() };
     let serve = Serve {
         bind: wanted.bind,
@@ -137,6 +138,7 @@ async fn serve_demo(
         public_url: None,
         simulator_url: Some(simulator_url.clone()),
         simulator_dropzone: None,
+        mail,
     };
     let listeners = Listeners { pages: listener, metrics: None };
     let running = Running::start(listeners, &data, &serve, Some(HINTS), database.clone(), shutdown.clone()).await?;

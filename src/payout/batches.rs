@@ -107,16 +107,16 @@ async fn fetch(tx: &mut Tx, id: Option<BatchId>, before: i64, limit: i64) -> sql
         left join people p on p.id = r.person_id
         cross join lateral (
             select
-                count(*) filter (where i.state = 'paid') as paid,
-                coalesce(sum(i.amount) filter (where i.state = 'paid'), 0) as paid_amount,
-                count(*) filter (where i.wait = 'processing') as processing,
-                count(*) filter (where i.wait = 'unclaimed') as unclaimed,
-                count(*) filter (where i.wait = 'on_hold') as on_hold,
-                count(*) filter (where i.state = 'unpaid' and (i.not_paid not in ('blocked', 'refunded', 'reversed') or i.decided is not null)) as unpaid,
-                count(*) filter (where (i.not_paid in ('blocked', 'refunded', 'reversed') and i.decided is null) or i.flagged is not null) as needs_a_person,
-                coalesce(sum(i.fee) filter (where i.fee_currency = b.currency), 0) as fees
-            from payout_items i
-            where i.merchant_id = b.merchant_id and i.batch_id = b.id
+                coalesce(sum(s.items) filter (where s.outcome = 'paid'), 0)::bigint as paid,
+                coalesce(sum(s.amount) filter (where s.outcome = 'paid'), 0) as paid_amount,
+                coalesce(sum(s.items) filter (where s.outcome = 'processing'), 0)::bigint as processing,
+                coalesce(sum(s.items) filter (where s.outcome = 'unclaimed'), 0)::bigint as unclaimed,
+                coalesce(sum(s.items) filter (where s.outcome = 'on_hold'), 0)::bigint as on_hold,
+                coalesce(sum(s.items) filter (where s.outcome = 'unpaid'), 0)::bigint as unpaid,
+                coalesce(sum(s.items) filter (where s.outcome = 'came_back' or s.flagged), 0)::bigint as needs_a_person,
+                coalesce(sum(s.fees), 0) as fees
+            from batch_sums s
+            where s.merchant_id = b.merchant_id and s.batch_id = b.id
         ) c
         where b.merchant_id = $1 and ($2::uuid is null or b.id = $2) and b.number < $3
         order by b.number desc

@@ -2,7 +2,7 @@
 
 /// Ends the process here if `STIPEND_CRASH_AT` names this place, as a power cut would; stops it if `STIPEND_STOP_AT`
 /// does, until somebody lets it go on.
-pub(super) fn crash_point(name: &str) {
+pub(crate) fn crash_point(name: &str) {
     if !cfg!(debug_assertions) {
         return;
     }

@@ -83,6 +83,71 @@ tallies as (
         group by merchant_id, currency, due_on
     ) o using (merchant_id, currency, due_on)
 ),
+-- What was paid on which day, from the payments that arrived and the commissions that were paid before.
+paid as (
+    select merchant_id, currency, paid_on, sum(payments) as payments, sum(amount) as amount
+    from (
+        select i.merchant_id, i.currency, (coalesce(i.time_processed, i.changed_at) at time zone z.zone)::date as paid_on,
+            count(*) as payments, sum(i.amount) as amount
+        from payout_items i
+        join merchant_zones z on z.merchant_id = i.merchant_id
+        where i.state = 'paid' and ($1::uuid is null or i.merchant_id = $1)
+        group by 1, 2, 3
+        union all
+        select merchant_id, currency, paid_before_on, count(*), sum(amount)
+        from commissions
+        where paid_before_on is not null and ($1::uuid is null or merchant_id = $1)
+        group by 1, 2, 3
+    ) each
+    group by 1, 2, 3
+),
+paid_days as (
+    select
+        case
+            when (coalesce(p.payments, 0), coalesce(p.amount, 0)) <> (coalesce(s.payments, 0), coalesce(s.amount, 0)) then
+                format('paid on %s in %s: the sums are %s, the payments come to %s', paid_on, currency, coalesce(s.amount, 0), coalesce(p.amount, 0))
+        end as problem
+    from paid p
+    full join (
+        select merchant_id, currency, paid_on, sum(payments) as payments, sum(amount) as amount
+        from paid_sums
+        where $1::uuid is null or merchant_id = $1
+        group by 1, 2, 3
+    ) s using (merchant_id, currency, paid_on)
+),
+-- How the items of each batch stand.
+batch_outcomes as (
+    select
+        case when (coalesce(i.items, 0), coalesce(i.amount, 0), coalesce(i.fees, 0))
+            <> (coalesce(s.items, 0), coalesce(s.amount, 0), coalesce(s.fees, 0)) then
+            format('batch %s: the sums say %s %s items of %s with fees of %s; there are %s of %s with %s', batch_id,
+                coalesce(s.items, 0), outcome, coalesce(s.amount, 0), coalesce(s.fees, 0), coalesce(i.items, 0),
+                coalesce(i.amount, 0), coalesce(i.fees, 0))
+        end as problem
+    from (
+        select
+            merchant_id,
+            batch_id,
+            case
+                when state = 'open' then wait
+                when state = 'unpaid' and decided is null and not_paid in ('blocked', 'refunded', 'reversed') then 'came_back'
+                else state
+            end as outcome,
+            flagged is not null as flagged,
+            count(*) as items,
+            sum(amount) as amount,
+            sum(case when fee_currency = currency then fee else 0 end) as fees
+        from payout_items
+        where $1::uuid is null or merchant_id = $1
+        group by 1, 2, 3, 4
+    ) i
+    full join (
+        select merchant_id, batch_id, outcome, flagged, sum(items) as items, sum(amount) as amount, sum(fees) as fees
+        from batch_sums
+        where $1::uuid is null or merchant_id = $1
+        group by 1, 2, 3, 4
+    ) s using (merchant_id, batch_id, outcome, flagged)
+),
 -- What pages show, for all that is neither simply owed nor simply paid.
 shown as (
     select
@@ -122,6 +187,12 @@ select
 from affiliates_sums
 union all
 select 'tallies', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5] from tallies
+union all
+select 'days of payments', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5]
+from paid_days
+union all
+select 'outcomes of batches', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5]
+from batch_outcomes
 union all
 select 'standings in between', count(*), count(problem), (array_agg(problem) filter (where problem is not null))[1:5]
 from shown

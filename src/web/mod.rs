@@ -14,12 +14,14 @@ pub mod export;
 mod extract;
 mod guard;
 pub mod health;
+mod home;
 mod imports;
 mod page;
 pub mod pages;
 mod review;
 mod routes;
 mod session;
+mod settings;
 mod setup;
 mod sign_in;
 mod visitor;
@@ -60,6 +62,7 @@ pub fn pages() -> Routes {
         .with(review::routes)
         .with(batches::routes)
         .with(attention::routes)
+        .with(settings::routes)
 }
 
 /// The whole web application.

@@ -16,6 +16,8 @@ pub enum Section {
     /// A page outside of all parts: sign-in, errors.
     #[default]
     None,
+    /// The start page.
+    Home,
     /// The affiliates.
     Affiliates,
     /// Commissions: due, upcoming, paid, all; imports.
@@ -26,6 +28,8 @@ pub enum Section {
     Integrations,
     /// What waits for somebody.
     Attention,
+    /// What the merchant decided.
+    Settings,
 }
 
 /// What `layout.html` needs; every page struct has one in its field `frame`.

@@ -2,6 +2,7 @@
 
 use super::error::Result;
 use super::guard::local_path;
+use super::home;
 use super::page::{Frame, Section, html, page, see};
 use super::routes::{Access, Routes};
 use super::session::{self, TooMany};
@@ -23,16 +24,13 @@ use tower_sessions::Session;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
-        .get(Access::Public, "/", home)
+        .get(Access::Public, "/", start)
         .get(Access::Public, "/sign-in", show)
         .post(Access::Public, "/sign-in", sign_in)
         .post(Access::SignedIn, "/sign-out", sign_out)
         .post(Access::SignedIn, "/merchant", choose_merchant)
         .get(Access::SignedIn, "/no-merchant", no_merchant)
 }
-
-/// Where people land.
-pub(super) const HOME: &str = "/affiliate_payments/pay";
 
 /// Passwords checked at once; each takes some 20 MB and a processor.
 static CHECKS: Semaphore = Semaphore::const_new(4);
@@ -58,9 +56,10 @@ struct Next {
     next: String,
 }
 
-async fn home(State(app): State<App>, visitor: Visitor) -> Result<Response> {
+/// Where everybody lands: members on their start page, others where they can become one.
+async fn start(State(app): State<App>, visitor: Visitor, Query(asked): Query<home::Asked>) -> Result<Response> {
     Ok(match visitor.who {
-        Who::Member(_) => see(HOME),
+        Who::Member(signed) => return home::show(&app, &signed, &asked).await,
         Who::Outsider(_) => see("/no-merchant"),
         Who::Stranger if session::installation_is_empty(&app).await? => see("/setup"),
         Who::Stranger => see("/sign-in"),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use time::format_description::well_known::Iso8601;
 use time::{Date, OffsetDateTime};
 
 /// A moment, for `{% call ui::when(..) %}`.
@@ -33,6 +34,11 @@ pub fn when(at: OffsetDateTime, zone: &str) -> When {
 pub fn day(date: Date) -> String {
     let month = &date.month().to_string()[..3];
     format!("{} {month} {}", date.day(), date.year())
+}
+
+/// A day as a date field sends it: "2026-01-12".
+pub fn read_day(text: &str) -> Option<Date> {
+    Date::parse(text.trim(), &Iso8601::DATE).ok()
 }
 
 #[cfg(test)]

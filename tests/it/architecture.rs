@@ -21,7 +21,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("paypal", &["clock", "money"]),
     ("simulator", &["clock"]),
     ("rehearsal", &["clock"]),
-    ("app", &["clock", "database", "id", "paypal", "vault"]),
+    ("carrier", &["config"]),
+    ("app", &["carrier", "clock", "database", "id", "paypal", "vault"]),
     ("admin", &["clock", "database", "id", "master_key", "newcomer", "password", "role", "vault"]),
     ("verify", &["database", "money"]),
     ("affiliate", &["audit", "database", "id", "money"]),
@@ -29,7 +30,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("payout", &["app", "audit", "connection", "database", "id", "money", "paypal"]),
     ("commission", &["audit", "database", "id", "money", "payout"]),
     ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money"]),
-    ("worker", &["app", "connection", "import", "payout"]),
+    ("mail", &["app", "audit", "carrier", "database", "id", "money", "payout"]),
+    ("worker", &["app", "connection", "import", "mail", "payout"]),
     ("telemetry", &["app"]),
     ("config", &[]),
     (
@@ -39,12 +41,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "affiliate",
             "app",
             "audit",
+            "carrier",
             "clock",
             "commission",
             "connection",
             "database",
             "id",
             "import",
+            "mail",
             "money",
             "password",
             "payout",
@@ -55,7 +59,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "serve",
-        &["admin", "app", "clock", "config", "database", "id", "paypal", "rehearsal", "telemetry", "web", "worker"],
+        &[
+            "admin",
+            "app",
+            "carrier",
+            "clock",
+            "config",
+            "database",
+            "id",
+            "mail",
+            "paypal",
+            "rehearsal",
+            "telemetry",
+            "web",
+            "worker",
+        ],
     ),
 ];
 
@@ -185,8 +203,8 @@ fn what_decides_does_nothing_else() {
 #[test]
 fn every_place_to_crash_at_is_named_once_and_crashed_at() {
     let sources = sources();
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/crash/steps.rs");
-    let tests = fs::read_to_string(tests).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/crash");
+    let tests: String = ["steps.rs", "mails.rs"].map(|file| fs::read_to_string(folder.join(file)).unwrap()).concat();
     let mut places = BTreeSet::new();
     for text in sources.values() {
         for after in text.split("crash_point(\"").skip(1) {

@@ -2,6 +2,7 @@
 //! `STIPEND_PICTURES=/tmp/pictures cargo test --test it pictures -- --ignored`.
 
 use crate::support::browser::{Browser, Script};
+use crate::support::letters::Letters;
 use crate::support::site::{PASSWORD, Site};
 use crate::support::world::{World, everything};
 use std::path::Path;
@@ -203,4 +204,75 @@ async fn pictures_of_commissions() {
     browser.fill("amount", "1,5").await;
     browser.press("Add commission").await;
     shoot(&browser, folder, "commission-wrong").await;
+}
+
+/// The start page, e-mail settings, statements.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes pictures for people; it proves nothing"]
+async fn pictures_of_home() {
+    let folder = std::env::var_os("STIPEND_PICTURES").expect("STIPEND_PICTURES names the folder for the pictures");
+    let folder = Path::new(&folder);
+    std::fs::create_dir_all(folder).unwrap();
+    let letters = Letters::folder();
+    let mut world = World::mailing(letters.path()).await;
+    let browser = Browser::open(Script::On).await;
+    let address = world.site.address.clone();
+    let at = |path: &str| format!("{address}{path}");
+    let sign_in = async || {
+        browser.delete_all_cookies().await.unwrap();
+        browser.goto(at("/sign-in")).await.unwrap();
+        browser.fill("email", "ann@example.com").await;
+        browser.fill("password", PASSWORD).await;
+        browser.press("Sign in").await;
+    };
+    sign_in().await;
+    shoot(&browser, folder, "home-new").await;
+    for month in 1..=9 {
+        for who in ["ada.lovelace", "grace.hopper", "barbara", "failed", "unregistered"] {
+            let amounts = [format!("{}.50", month * 137 % 400 + 20), format!("{}.00", month * 71 % 90 + 1)];
+            world.owe(&format!("{who}@example.com"), &[&amounts[0], &amounts[1]]).await;
+        }
+        world.pay_all().await;
+        world.settle().await;
+        crate::mail::post(&world).await;
+        world.advance(time::Duration::days(31));
+        world.work().await;
+    }
+    for who in ["blocked", "refunded", "onhold", "ada.lovelace"] {
+        world.owe(&format!("{who}@example.com"), &["1250.00", "310.20"]).await;
+        world.owe_in("EUR", &format!("{who}@example.com"), &["89.90"]).await;
+    }
+    world.pay_all().await;
+    world.settle().await;
+    world.owe("ada.lovelace@example.com", &["410.00", "3.30"]).await;
+    world.owe_in("EUR", "hand@example.com", &["40.00"]).await;
+    sign_in().await;
+    shoot(&browser, folder, "home").await;
+    browser.press("The same as a table").await;
+    shoot(&browser, folder, "home-table").await;
+    browser.goto(at("/settings/mail")).await.unwrap();
+    shoot(&browser, folder, "settings-mail").await;
+    browser.goto(at("/settings/mail/unclaimed")).await.unwrap();
+    browser.press("Preview").await;
+    shoot(&browser, folder, "settings-mail-preview").await;
+    browser.goto(at("/affiliate_payments/paid?currency=USD&from=2027-01-01")).await.unwrap();
+    shoot(&browser, folder, "paid-narrowed").await;
+    let ada = world.affiliates["ada.lovelace@example.com"];
+    browser.goto(at(&format!("/affiliates/{ada}/payments"))).await.unwrap();
+    shoot(&browser, folder, "affiliate-payments").await;
+    let batch: stipend::id::BatchId = sqlx::query_scalar("select id from payout_batches order by number desc limit 1")
+        .fetch_one(&mut *world.tx().await)
+        .await
+        .unwrap();
+    let year = world.today().year();
+    for (name, path) in [
+        ("statement", format!("/affiliates/{ada}/statement?from={}-01-01&through={year}-12-31", year - 1)),
+        ("batch-statement", format!("/batches/{batch}/statement")),
+    ] {
+        browser.goto(at(&path)).await.unwrap();
+        shoot(&browser, folder, name).await;
+        browser.resize(794, 1123).await;
+        browser.as_printed().await;
+        browser.photograph(&folder.join(format!("{name}-print.png"))).await;
+    }
 }

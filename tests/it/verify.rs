@@ -11,10 +11,12 @@ use stipend::payout::selection::{DueRow, Ticked};
 use stipend::verify::{Invariant, verify};
 use time::Duration;
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 10] = [
     "commissions",
     "owed",
     "owed_tally",
+    "paid_sums",
+    "batch_sums",
     "payout_batches",
     "payout_items",
     "allocations",
@@ -138,6 +140,8 @@ async fn each_damage_is_found_under_its_name() {
         (I3, format!("update owed set amount = amount + 1 where commission_id = {owed}")),
         (I3, "insert into owed select merchant_id, id, affiliate_id, currency, due_on, amount from commissions where id in (select commission_id from allocations where released_at is null limit 1)".into()),
         (I3, format!("update commissions set cancelled_at = now() where id = {owed}")),
+        (I3, "update batch_sums set items = items + 1".into()),
+        (I3, "update paid_sums set amount = amount + 1".into()),
         (I3, "update owed_tally set amount = amount + 1, commissions = commissions + 1".into()),
         (I3, format!("update allocations set released_at = now() where item_id = {paid}")),
         (I3, "update allocations set released_at = now() where item_id in (select id from payout_items where state = 'queued')".into()),

@@ -4,6 +4,7 @@ mod edit;
 mod list;
 mod next;
 mod show;
+mod statement;
 
 use super::routes::Routes;
 use crate::role::Role;
@@ -16,6 +17,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(Role::Preparer, "/affiliates", edit::create)
         .get(Role::Viewer, "/affiliates/{id}", show::commissions)
         .get(Role::Viewer, "/affiliates/{id}/payments", show::payments)
+        .get(Role::Viewer, "/affiliates/{id}/payments.csv", statement::payments_csv)
+        .get(Role::Viewer, "/affiliates/{id}/statement", statement::show)
         .get(Role::Preparer, "/affiliates/{id}/edit", edit::edit)
         .post(Role::Preparer, "/affiliates/{id}", edit::update)
         .post(Role::Preparer, "/affiliates/{id}/archival", edit::archive)

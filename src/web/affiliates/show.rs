@@ -4,7 +4,7 @@ use super::next::{self, Answer};
 use crate::affiliate::account::{self, Earned, Payment, Sums};
 use crate::affiliate::{self, Affiliate};
 use crate::app::App;
-use crate::id::{AffiliateId, CommissionId};
+use crate::id::{AffiliateId, CommissionId, ItemId};
 use crate::money::{Currency, for_people};
 use crate::web::error::{Error, Result};
 use crate::web::page::{Frame, Section, page};
@@ -137,23 +137,13 @@ struct Payments {
     frame: Frame,
     head: Head,
     rows: Vec<Payment>,
+    later: String,
+    older: String,
 }
 
 impl Payments {
-    /// Tone and words of a payment's state.
     fn state(&self, payment: &Payment) -> (&'static str, &'static str) {
-        match (payment.state.as_str(), payment.wait.as_deref(), payment.not_paid.as_deref()) {
-            ("paid", ..) => ("good", "Paid"),
-            ("queued", ..) => ("waiting", "On its way to PayPal"),
-            ("open", Some("unclaimed"), _) => ("warning", "Not accepted yet"),
-            ("open", Some("on_hold"), _) => ("warning", "PayPal reviews it"),
-            ("open", ..) => ("waiting", "PayPal works on it"),
-            (_, _, Some("returned")) => ("bad", "Came back"),
-            (_, _, Some("blocked")) => ("bad", "PayPal stopped it"),
-            (_, _, Some("refunded" | "reversed")) => ("bad", "Sent back"),
-            (_, _, Some("put_back")) => ("quiet", "Put back"),
-            _ => ("bad", "Not paid"),
-        }
+        state(payment)
     }
 
     fn amount(&self, payment: &Payment) -> String {
@@ -162,6 +152,20 @@ impl Payments {
 
     fn changed(&self, payment: &Payment) -> When {
         when(payment.changed_at, self.frame.zone())
+    }
+
+    /// The day PayPal processed it, or it was paid outside; nothing before.
+    fn processed(&self, payment: &Payment) -> Option<When> {
+        let at = payment.time_processed.or((payment.state == "paid").then_some(payment.changed_at));
+        at.map(|at| when(at, self.frame.zone()))
+    }
+
+    /// What PayPal took, in its currency.
+    fn fee(&self, payment: &Payment) -> Option<(String, String)> {
+        let code = payment.fee_currency.clone()?;
+        let fee = payment.fee.filter(|fee| *fee > Decimal::ZERO)?;
+        let words = code.parse().map_or_else(|_| fee.normalize().to_string(), |currency| for_people(fee, currency));
+        Some((code, words))
     }
 
     fn rail(&self, payment: &Payment) -> &'static str {
@@ -173,8 +177,41 @@ impl Payments {
     }
 }
 
-pub(super) async fn payments(State(app): State<App>, signed: Signed, Path(id): Path<AffiliateId>) -> Result<Response> {
+/// Tone and words of a payment's state.
+pub(super) fn state(payment: &Payment) -> (&'static str, &'static str) {
+    match (payment.state.as_str(), payment.wait.as_deref(), payment.not_paid.as_deref()) {
+        ("paid", ..) => ("good", "Paid"),
+        ("queued", ..) => ("waiting", "On its way to PayPal"),
+        ("open", Some("unclaimed"), _) => ("warning", "Not accepted yet"),
+        ("open", Some("on_hold"), _) => ("warning", "PayPal reviews it"),
+        ("open", ..) => ("waiting", "PayPal works on it"),
+        (_, _, Some("returned")) => ("bad", "Came back"),
+        (_, _, Some("blocked")) => ("bad", "PayPal stopped it"),
+        (_, _, Some("refunded" | "reversed")) => ("bad", "Sent back"),
+        (_, _, Some("put_back")) => ("quiet", "Put back"),
+        _ => ("bad", "Not paid"),
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct FromItem {
+    after: Option<ItemId>,
+}
+
+pub(super) async fn payments(
+    State(app): State<App>,
+    signed: Signed,
+    Path(id): Path<AffiliateId>,
+    Query(from): Query<FromItem>,
+) -> Result<Response> {
     let head = head(&app, &signed, id).await?;
-    let rows = account::payments(&mut signed.tx(&app).await?, id, PAGE).await?;
-    page(&Payments { frame: signed.frame(Section::Affiliates), head, rows })
+    let mut rows = account::payments(&mut signed.tx(&app).await?, id, from.after, PAGE + 1).await?;
+    let size = usize::try_from(PAGE).expect("a page is small");
+    let more = rows.len() > size;
+    rows.truncate(size);
+    let path = format!("/affiliates/{id}/payments");
+    let older = rows.last().filter(|_| more).map(|last| format!("{path}?after={}", last.id)).unwrap_or_default();
+    let later = from.after.map(|_| path).unwrap_or_default();
+    page(&Payments { frame: signed.frame(Section::Affiliates), head, rows, later, older })
 }

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::id::{BatchId, ItemId};
 use crate::payout::items::{self, Item};
 use crate::web::export;
+use crate::web::when::when;
 use crate::web::{Path, Result, Signed};
 use axum::extract::State;
 use axum::response::Response;
@@ -25,6 +26,8 @@ pub(super) async fn items_csv(State(app): State<App>, signed: Signed, Path(id): 
         "Reason",
         "Fee",
         "Fee currency",
+        "Last at PayPal",
+        "PayPal batch",
         "PayPal item",
         "Transaction",
         "Our id",
@@ -44,6 +47,8 @@ pub(super) async fn items_csv(State(app): State<App>, signed: Signed, Path(id): 
             sentence,
             item.fee.map(|fee| fee.to_string()).unwrap_or_default(),
             item.fee_currency.unwrap_or_default(),
+            item.time_processed.map(|at| when(at, &zone).full).unwrap_or_default(),
+            batch.paypal_batch_id.clone().unwrap_or_default(),
             item.paypal_item_id.unwrap_or_default(),
             item.transaction_id.unwrap_or_default(),
             crate::id::sender_item_id(item.id),

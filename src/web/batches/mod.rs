@@ -4,6 +4,7 @@ mod actions;
 mod files;
 mod item;
 mod resolution;
+mod statement;
 mod words;
 
 use super::waits::Waits;
@@ -24,7 +25,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use words::{Told, history_words, item_words, sentence, state};
+pub(in crate::web) use words::{Told, state};
+use words::{history_words, item_words, sentence};
 
 /// Batches on one page.
 const BATCHES: i64 = 50;
@@ -42,6 +44,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get(Role::Viewer, "/batches/{id}", show)
         .get(Role::Viewer, "/batches/{id}/progress", progress)
         .get(Role::Viewer, "/batches/{id}/items.csv", files::items_csv)
+        .get(Role::Viewer, "/batches/{id}/statement", statement::show)
         .get(Role::Viewer, "/batches/{id}/mass-payment.csv", files::mass_payment_csv)
         .post(Role::Approver, "/batches/{id}/cancellation", actions::cancel)
         .post(Role::Approver, "/batches/{id}/payment", actions::mark_paid)

@@ -3,11 +3,11 @@
 use crate::app::App;
 use crate::commission::{self, Filter, Listed, Place, Standing, Which};
 use crate::id::CommissionId;
-use crate::money::for_people;
+use crate::money::{Currency, for_people};
 use crate::web::error::Result;
 use crate::web::page::{Frame, Section, page};
 use crate::web::pages::{PAGE, address, counted, cut, place};
-use crate::web::when::day;
+use crate::web::when::{day, read_day};
 use crate::web::{Query, Signed, export};
 use askama::Template;
 use axum::extract::State;
@@ -15,6 +15,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use futures_util::stream;
 use serde::Deserialize;
+use time::Date;
 
 /// Commissions in one portion of an export.
 const PORTION: i64 = 5000;
@@ -25,8 +26,49 @@ const PORTION: i64 = 5000;
 pub(super) struct Asked {
     q: String,
     standing: String,
+    currency: String,
+    from: String,
+    through: String,
     after: Option<CommissionId>,
     before: Option<CommissionId>,
+}
+
+impl Asked {
+    fn filter(&self, tab: Tab, today: Date) -> Filter {
+        Filter {
+            which: tab.which(self),
+            search: self.q.clone(),
+            currency: self.currency.parse().ok(),
+            due: (read_day(&self.from), read_day(&self.through)),
+            today,
+        }
+    }
+
+    /// The address of the same list with something beside.
+    fn address(&self, path: &str, beside: (&str, &str)) -> String {
+        let kept = [
+            ("q", self.q.trim()),
+            ("standing", &self.standing),
+            ("currency", &self.currency),
+            ("from", &self.from),
+            ("through", &self.through),
+            beside,
+        ];
+        address(path, &kept)
+    }
+
+    /// The fields that the form keeps unseen.
+    fn kept(&self) -> [(&'static str, &str); 3] {
+        [("currency", &self.currency), ("from", &self.from), ("through", &self.through)]
+    }
+
+    /// What the list is narrowed to beside its own fields, in words: "USD, due from 1 Jan 2026".
+    fn narrowed(&self) -> String {
+        let currency = self.currency.parse::<Currency>().ok().map(|currency| currency.to_string());
+        let from = read_day(&self.from).map(|from| format!("due from {}", day(from)));
+        let through = read_day(&self.through).map(|through| format!("due through {}", day(through)));
+        [currency, from, through].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// One of the lists as a page.
@@ -81,7 +123,9 @@ struct List {
 
 impl List {
     fn filtered(&self) -> bool {
-        !self.asked.q.trim().is_empty() || (self.tab == Tab::All && Standing::named(&self.asked.standing).is_some())
+        !self.asked.q.trim().is_empty()
+            || !self.asked.narrowed().is_empty()
+            || (self.tab == Tab::All && Standing::named(&self.asked.standing).is_some())
     }
 
     fn standings(&self) -> [Standing; 8] {
@@ -89,7 +133,7 @@ impl List {
     }
 
     fn export(&self) -> String {
-        address(&format!("{}.csv", self.tab.path()), &[("q", self.asked.q.trim()), ("standing", &self.asked.standing)])
+        self.asked.address(&format!("{}.csv", self.tab.path()), ("", ""))
     }
 
     /// Whether rows can be ticked, to be cancelled.
@@ -153,7 +197,7 @@ pub(super) async fn all(app: State<App>, signed: Signed, headers: HeaderMap, ask
 
 async fn show(app: &App, signed: &Signed, headers: &HeaderMap, asked: Asked, tab: Tab) -> Result<Response> {
     let today = signed.today(app);
-    let filter = Filter { which: tab.which(&asked), search: asked.q.clone(), today };
+    let filter = asked.filter(tab, today);
     let place = place(asked.after, asked.before);
     let mut tx = signed.tx(app).await?;
     let mut rows = commission::list(&mut tx, &filter, place, PAGE + 1).await?;
@@ -163,9 +207,7 @@ async fn show(app: &App, signed: &Signed, headers: &HeaderMap, asked: Asked, tab
         Tab::Processing | Tab::All => String::new(),
     };
     let beside = |name: &str, id: Option<CommissionId>| {
-        let parameters =
-            |id: &str| address(&tab.path(), &[("q", asked.q.trim()), ("standing", &asked.standing), (name, id)]);
-        id.map(|id| parameters(&id.to_string())).unwrap_or_default()
+        id.map(|id| asked.address(&tab.path(), (name, &id.to_string()))).unwrap_or_default()
     };
     let (previous, next) = (beside("before", before), beside("after", behind));
     let template = List { frame: signed.frame(Section::Commissions), tab, asked, rows, sums, previous, next };
@@ -184,15 +226,15 @@ fn sums(sums: &[commission::Sum]) -> String {
 }
 
 pub(super) async fn export_upcoming(app: State<App>, signed: Signed, asked: Query<Asked>) -> Response {
-    exported(app.0, signed, asked.0, Tab::Upcoming)
+    exported(app.0, signed, &asked.0, Tab::Upcoming)
 }
 
 pub(super) async fn export_processing(app: State<App>, signed: Signed, asked: Query<Asked>) -> Response {
-    exported(app.0, signed, asked.0, Tab::Processing)
+    exported(app.0, signed, &asked.0, Tab::Processing)
 }
 
 pub(super) async fn export_all(app: State<App>, signed: Signed, asked: Query<Asked>) -> Response {
-    exported(app.0, signed, asked.0, Tab::All)
+    exported(app.0, signed, &asked.0, Tab::All)
 }
 
 const HEADING: [&str; 11] = [
@@ -210,9 +252,9 @@ const HEADING: [&str; 11] = [
 ];
 
 /// Each portion is a transaction of its own: a slow download holds no connection.
-fn exported(app: App, signed: Signed, asked: Asked, tab: Tab) -> Response {
+fn exported(app: App, signed: Signed, asked: &Asked, tab: Tab) -> Response {
     let today = signed.today(&app);
-    let filter = Filter { which: tab.which(&asked), search: asked.q, today };
+    let filter = asked.filter(tab, today);
     let name = format!("commissions-{}-{today}.csv", tab.name());
     let portions = stream::try_unfold(Some(Place::Start), move |place| {
         let (app, signed, filter) = (app.clone(), signed.clone(), filter.clone());

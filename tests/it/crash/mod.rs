@@ -2,6 +2,7 @@
 //! gone. Then the simulator's bank says who was paid, and how often.
 
 mod asleep;
+mod mails;
 mod outage;
 mod steps;
 mod together;

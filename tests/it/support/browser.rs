@@ -85,6 +85,12 @@ impl Browser {
         self.tell("Emulation.setEmulatedMedia", features).await;
     }
 
+    /// Shows the page as a printer gets it.
+    pub async fn as_printed(&self) {
+        let media = serde_json::json!({ "media": "print", "features": [] });
+        self.tell("Emulation.setEmulatedMedia", media).await;
+    }
+
     /// Writes the whole page, from top to bottom, as a PNG; its width stays.
     pub async fn photograph(&self, path: &Path) {
         let size = self.tell("Page.getLayoutMetrics", serde_json::json!({})).await["cssContentSize"].clone();

@@ -4,6 +4,7 @@ pub mod books;
 pub mod browser;
 pub mod client;
 pub mod html;
+pub mod letters;
 pub mod office;
 pub mod postgres;
 pub mod program;

@@ -26,12 +26,14 @@ impl Office {
         office
     }
 
+    /// Signs in, and goes from the start page to what is due.
     pub async fn sign_in(&self, email: &str) {
         self.go("/sign-in").await;
         self.browser.fill("email", email).await;
         self.browser.fill("password", PASSWORD).await;
         self.browser.press("Sign in").await;
-        self.says("Commissions Due").await;
+        self.press("Commissions Due").await;
+        self.says("Upcoming Commissions").await;
     }
 
     pub async fn go(&self, path: &str) {

@@ -41,6 +41,7 @@ pub fn app_on(database: Database, simulator: Option<String>, clock: Clock) -> Ap
         vault: Vault::new(&MASTER_KEY),
         paypal: Client::new(http, simulator, clock.clone()),
         clock,
+        carrier: None,
         public_url: None,
         listens_at: None,
         demo: None,

@@ -6,13 +6,17 @@ use super::site::{Site, app_on};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::time::Duration as StdDuration;
 use stipend::app::App;
 use stipend::audit::Actor;
+use stipend::carrier::Carrier;
 use stipend::clock::Clock;
+use stipend::config::Mail;
 use stipend::connection::{self, Outcome};
 use stipend::database::{Database, Tx};
 use stipend::id::{AffiliateId, BatchId, CommissionId, MerchantId, PersonId};
+use stipend::mail;
 use stipend::payout::draft::{Ask, DraftError, How, draft};
 use stipend::payout::selection::{self, Ticked};
 use stipend::payout::{hint, reconcile, submit};
@@ -46,8 +50,22 @@ impl World {
         World::on(test.database.clone(), test.url.clone(), Some(test)).await
     }
 
+    /// A connected merchant whose mails are written to this folder.
+    pub async fn mailing(folder: &Path) -> World {
+        let test = database().await;
+        let carrier = Carrier::new(&Mail::folder(folder.to_owned(), None)).unwrap();
+        let world = World::made(test.database.clone(), test.url.clone(), Some(test), Some(carrier)).await;
+        mail::outbox::announce(&world.app).await.unwrap();
+        assert_eq!(world.connect("demo-client", "demo-secret").await, Outcome::Ready);
+        world
+    }
+
     /// The same on a database that is somebody else's to keep.
     pub async fn on(database: Database, url: String, keep: Option<TestDatabase>) -> World {
+        World::made(database, url, keep, None).await
+    }
+
+    async fn made(database: Database, url: String, keep: Option<TestDatabase>, carrier: Option<Carrier>) -> World {
         let clock = Clock::system();
         let accounts = vec![
             Account::new("demo-client", "demo-secret"),
@@ -58,7 +76,7 @@ impl World {
         let settings =
             Settings { accounts, settle_after: StdDuration::from_secs(3), journal: None, clock: clock.clone() };
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), settings).await.unwrap();
-        let app = app_on(database, Some(simulator.url()), clock);
+        let app = App { carrier, ..app_on(database, Some(simulator.url()), clock) };
         let site = Site::of(app, url, keep).await;
         let merchant = site.merchant("Acme").await;
         let person = site.person("ann@example.com", "Acme", Role::Admin).await;
