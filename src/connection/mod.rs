@@ -4,6 +4,7 @@
 //! candidate that passed the whole check takes over, in one transaction, so a failed or interrupted check changes
 //! nothing. Secrets leave the vault only towards PayPal.
 
+pub mod balance;
 mod candidate;
 pub mod notifications;
 pub mod pause;

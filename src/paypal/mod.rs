@@ -4,6 +4,7 @@
 //! PayPal's answers are never followed; only their last segment is read.
 
 pub mod answer;
+pub mod balances;
 mod cancel;
 mod certificates;
 pub mod client;

@@ -1,9 +1,11 @@
 //! `/integrations/payment`: the card of the PayPal connection, and the form behind Connect and Edit.
 
+use super::funds;
 use super::waits::Waits;
 use super::when::{When, when};
 use super::{Error, Form, FormErrors, Frame, Result, Routes, Section, Signed, Tone, page, see, unaccepted};
 use crate::app::{App, Hints};
+use crate::connection::balance::{self, Told};
 use crate::connection::notifications::{self, Farewell, Notifications};
 use crate::connection::{self, BadDetails, Blocking, Candidate, Card, Connection, Outcome, Refused};
 use crate::paypal::Environment;
@@ -36,10 +38,11 @@ struct Index {
     waits: Vec<Waits>,
     tried: Option<When>,
     notified: Option<Words<String>>,
+    balance: Option<String>,
 }
 
 impl Index {
-    fn new(app: &App, signed: &Signed, card: Card, notifications: Option<&Notifications>) -> Self {
+    fn new(app: &App, signed: &Signed, card: Card, notifications: Option<&Notifications>, told: Option<&Told>) -> Self {
         let zone = &signed.time_zone;
         let connection = card.connection.as_ref();
         let pauses = card.pauses.iter().map(|pause| Waits::of(app, pause, zone));
@@ -51,6 +54,7 @@ impl Index {
             waits,
             tried: card.candidate.as_ref().map(|c| when(c.checked_at.unwrap_or(c.saved_at), zone)),
             notified: notifications.map(|told| notification_words(told, zone)),
+            balance: told.map(|told| funds::words(told, None, zone)),
             card,
         }
     }
@@ -146,13 +150,17 @@ fn notification_words(told: &Notifications, zone: &str) -> Words<String> {
 }
 
 async fn index(State(app): State<App>, signed: Signed) -> Result<Response> {
+    funds::ask(&app, &signed).await;
     let mut tx = signed.tx(&app).await?;
     let card = connection::card(&mut tx).await?;
-    let notifications = match &card.connection {
-        Some(connection) => Some(notifications::shown(&mut tx, &app, connection.id).await?),
-        None => None,
+    let (notifications, told) = match &card.connection {
+        Some(connection) => (
+            Some(notifications::shown(&mut tx, &app, connection.id).await?),
+            Some(balance::told(&mut tx, connection.id).await?),
+        ),
+        None => (None, None),
     };
-    page(&Index::new(&app, &signed, card, notifications.as_ref()))
+    page(&Index::new(&app, &signed, card, notifications.as_ref(), told.as_ref()))
 }
 
 #[derive(Template)]

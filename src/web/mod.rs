@@ -12,6 +12,7 @@ mod due;
 mod error;
 pub mod export;
 mod extract;
+mod funds;
 mod guard;
 pub mod health;
 mod home;

@@ -1,6 +1,7 @@
 //! `/payouts/new/{id}`: the review of a selection, and the one button that pays it.
 
 use super::due::read_row;
+use super::funds::{self, Sum, sums};
 use super::waits::Waits;
 use super::when::{When, day, when};
 use super::{
@@ -8,10 +9,10 @@ use super::{
 };
 use crate::app::App;
 use crate::commission::due::problem_words;
-use crate::connection::{self, Connection, pause};
+use crate::connection::{self, Connection, balance, pause};
 use crate::database::Tx;
 use crate::id::{AffiliateId, RequestId};
-use crate::money::{Money, for_people};
+use crate::money::for_people;
 use crate::payout::draft::{Ask, DraftError, How, draft};
 use crate::payout::selection::{self, DueRow, Line, Selection};
 use crate::paypal::payouts::{MAX_MESSAGE, MAX_SUBJECT};
@@ -19,7 +20,6 @@ use crate::role::Role;
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use rust_decimal::Decimal;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use time::Duration;
@@ -78,13 +78,6 @@ impl Shown {
     }
 }
 
-struct Sum {
-    affiliates: i64,
-    commissions: i64,
-    amount: Money,
-    fee: String,
-}
-
 #[derive(Template)]
 #[template(path = "payouts/review.html")]
 struct Review {
@@ -95,6 +88,7 @@ struct Review {
     connection: Option<Connection>,
     waits: Vec<Waits>,
     sums: Vec<Sum>,
+    balance: String,
     unpayable: Vec<Shown>,
     lines: Vec<Shown>,
     warnings: Vec<String>,
@@ -157,6 +151,7 @@ async fn review(
     Path(id): Path<RequestId>,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
+    funds::ask(&app, &signed).await;
     let mut tx = signed.tx(&app).await?;
     if let Some(batches) = already_paid(&mut tx, id).await? {
         return Ok(see(batches).with(Tone::Info, "This selection was paid already.").into_response());
@@ -211,7 +206,13 @@ async fn build(
     let all: Vec<Shown> = selection.lines.iter().map(shown).collect();
     let paypal = typed.how == "paypal";
     let unpayable = selection.lines.iter().filter(|line| paypal && line.problem.is_some()).map(shown).collect();
-    let warnings = if outside { warnings(&all) } else { Vec::new() };
+    let mut warnings = if outside { warnings(&all) } else { Vec::new() };
+    let sums = sums(&selection);
+    let told = match &connection {
+        Some(connection) if paypal => balance::told(tx, connection.id).await?,
+        Some(_) | None => balance::Told::NotYet,
+    };
+    warnings.extend(sums.iter().filter_map(|sum| sum.shortage(&told)));
     let from = from.min(all.len());
     let waits = if paypal { waits(app, signed, tx, &selection).await? } else { Vec::new() };
     let approvers =
@@ -219,7 +220,8 @@ async fn build(
     Ok(Review {
         frame: signed.frame(Section::Commissions),
         errors,
-        sums: sums(&selection),
+        balance: funds::words(&told, Some(&sums), &signed.time_zone),
+        sums,
         connection,
         waits,
         unpayable,
@@ -266,23 +268,6 @@ fn warnings(lines: &[Shown]) -> Vec<String> {
         "payments are above PayPal’s usual limit. The limit depends on your account; PayPal may fail them.",
     );
     warnings
-}
-
-/// Sums per currency, with the most that PayPal usually takes for itself: 2 % of each payment. What it really takes is
-/// known once it has paid.
-fn sums(selection: &Selection) -> Vec<Sum> {
-    let totals = selection.totals().into_iter();
-    totals
-        .map(|(affiliates, commissions, amount)| {
-            let currency = amount.currency();
-            let fees = selection.lines.iter().filter(|line| line.amount.currency() == currency).map(|line| {
-                let fee = line.amount.amount() * Decimal::new(2, 2);
-                fee.round_dp_with_strategy(currency.scale(), rust_decimal::RoundingStrategy::AwayFromZero)
-            });
-            let fee = format!("{currency} {}", for_people(fees.sum(), currency));
-            Sum { affiliates, commissions, amount, fee }
-        })
-        .collect()
 }
 
 /// PayPal takes single-byte characters in the subject.

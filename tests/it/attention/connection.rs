@@ -31,7 +31,7 @@ async fn pauses(world: &World) -> Vec<pause::Pause> {
     pause::all(&mut world.tx().await).await.unwrap()
 }
 
-async fn ann(world: &World) -> Client {
+pub(super) async fn ann(world: &World) -> Client {
     world.site.signed_in("ann@example.com").await
 }
 

@@ -271,12 +271,13 @@ impl World {
 
     /// Tells the simulator what goes wrong next.
     pub async fn fault(&self, rule: Value) {
-        let answer = reqwest_client()
-            .post(format!("{}/_simulator/faults", self.simulator.url()))
-            .json(&json!([rule]))
-            .send()
-            .await
-            .unwrap();
+        self.tell("faults", json!([rule])).await;
+    }
+
+    /// Posts to one of the simulator's doors.
+    pub async fn tell(&self, door: &str, what: Value) {
+        let door = format!("{}/_simulator/{door}", self.simulator.url());
+        let answer = reqwest_client().post(door).json(&what).send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
