@@ -12,6 +12,9 @@ use std::time::Duration;
 /// A page waits so long for PayPal; what comes later is on the next page.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Currencies that are listed where there are many.
+const MANY: usize = 3;
+
 /// A payment in one currency.
 pub(super) struct Sum {
     pub(super) affiliates: i64,
@@ -84,6 +87,10 @@ pub(super) fn words(told: &Told, of: Option<&[Sum]>, zone: &str) -> String {
     let amounts = wanted.map(|(currency, funds)| format!("{currency} {}", for_people(*funds, *currency)));
     match amounts.collect::<Vec<_>>().as_slice() {
         [] => format!("PayPal lists none, as of {as_of}."),
+        amounts if of.is_none() && amounts.len() > MANY + 1 => {
+            let rest = amounts.len() - MANY;
+            format!("{} and {rest} more currencies, as of {as_of}", amounts[..MANY].join(", "))
+        }
         amounts => format!("{} as of {as_of}", amounts.join(", ")),
     }
 }
