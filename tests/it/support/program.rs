@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 use tokio::runtime::RuntimeFlavor;
 use tokio::task::block_in_place;
@@ -211,12 +211,19 @@ impl Program {
         if waits_beside_others { block_in_place(|| self.read_until(part)) } else { self.read_until(part) }
     }
 
+    /// Gives up after so much silence in all: a program may go on telling other things for ever.
     fn read_until(&mut self, part: &str) -> String {
-        for _ in 0..10_000 {
-            let Ok(line) = self.lines.recv_timeout(PATIENCE) else { break };
-            self.log.push(line.clone());
-            if line.contains(part) {
-                return line;
+        let mut silence = Duration::ZERO;
+        while silence < PATIENCE {
+            match self.lines.recv_timeout(LOOK_EVERY) {
+                Ok(line) => {
+                    self.log.push(line.clone());
+                    if line.contains(part) {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => silence += LOOK_EVERY,
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         panic!("it never logged {part:?}, but:\n{}", self.log.join("\n"));

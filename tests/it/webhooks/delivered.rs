@@ -62,13 +62,15 @@ async fn an_event_of_a_batch_in_doubt_makes_us_ask_again_soon() {
     world.owe("a@example.com", &["10.00"]).await;
     world.owe("claims-later@example.com", &["5.00"]).await;
     world.fault(json!({"call": "create", "what": "cut_after"})).await;
-    world.fault(json!({"call": "create", "what": "status", "status": 503, "nth": 1, "times": 5})).await;
+    world.fault(json!({"call": "create", "what": "status", "status": 503, "nth": 1, "times": 100})).await;
     let batch = world.pay_all().await[0];
     for _ in 0..6 {
         world.work().await;
         world.advance(Duration::minutes(20));
     }
     delivered(&world).await;
+    world.work().await;
+    world.no_more_faults().await;
     assert_eq!(world.batch(batch).await.0, "submitting");
     let sent = world.calls("create").await;
     // The next attempt is an hour away; PayPal tells of the batch by its own id, which we do not know.
