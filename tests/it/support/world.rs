@@ -276,15 +276,14 @@ impl World {
 
     /// Posts to one of the simulator's doors.
     pub async fn tell(&self, door: &str, what: Value) {
-        let door = format!("{}/_simulator/{door}", self.simulator.url());
-        let answer = reqwest_client().post(door).json(&what).send().await.unwrap();
+        let answer = reqwest_client().post(self.door_address(door)).json(&what).send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
     /// Forgets what was to go wrong.
     pub async fn no_more_faults(&self) {
-        let door = format!("{}/_simulator/faults", self.simulator.url());
-        assert!(reqwest_client().delete(door).send().await.unwrap().status().is_success());
+        let answer = reqwest_client().delete(self.door_address("faults")).send().await.unwrap();
+        assert!(answer.status().is_success());
     }
 
     pub async fn bank(&self) -> Value {
@@ -297,14 +296,11 @@ impl World {
     }
 
     pub async fn door(&self, name: &str) -> Value {
-        reqwest_client()
-            .get(format!("{}/_simulator/{name}", self.simulator.url()))
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap()
+        reqwest_client().get(self.door_address(name)).send().await.unwrap().json().await.unwrap()
+    }
+
+    fn door_address(&self, name: &str) -> String {
+        format!("{}/_simulator/{name}", self.simulator.url())
     }
 
     /// Effective payments per receiver, from the bank.

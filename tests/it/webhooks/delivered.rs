@@ -1,6 +1,6 @@
 //! Genuine events in every order, twice, too early and not at all: the money is followed all the same.
 
-use super::{delivered, kept, listening, move_item, post_door};
+use super::{delivered, kept, listening, move_item};
 use serde_json::json;
 use std::time::Duration as StdDuration;
 use stipend::payout::inbox;
@@ -107,7 +107,7 @@ async fn events_that_never_came_are_fetched_from_the_list() {
     world.settle().await;
     let known = kept(&world, "followed").await;
     assert_eq!(known, 132);
-    post_door(&world, "deliveries", json!({"off": true})).await;
+    world.tell("deliveries", json!({"off": true})).await;
     world.advance(Duration::minutes(1));
     for number in 0..120 {
         move_item(&world, &format!("p{number}@example.com"), "REFUNDED").await;

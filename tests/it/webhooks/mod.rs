@@ -5,8 +5,8 @@ mod forged;
 mod host;
 mod registered;
 
-use crate::support::world::{World, reqwest_client};
-use serde_json::{Value, json};
+use crate::support::world::World;
+use serde_json::json;
 use std::time::Duration as StdDuration;
 use stipend::connection::notifications;
 
@@ -15,12 +15,6 @@ async fn listening() -> World {
     let world = World::connected().await;
     assert!(notifications::next(&world.app).await.unwrap());
     world
-}
-
-async fn post_door(world: &World, name: &str, body: Value) {
-    let door = format!("{}/_simulator/{name}", world.simulator.url());
-    let answer = reqwest_client().post(door).json(&body).send().await.unwrap();
-    assert!(answer.status().is_success(), "{name}: {}", answer.text().await.unwrap());
 }
 
 /// Waits until everything that is due was delivered.
@@ -56,5 +50,5 @@ async fn move_item(world: &World, receiver: &str, to: &str) {
     let items = bank["batches"].as_array().unwrap().iter().flat_map(|batch| batch["items"].as_array().unwrap());
     let item = items.into_iter().find(|item| item["receiver"] == receiver).unwrap();
     let id = item["payout_item_id"].as_str().unwrap();
-    post_door(world, &format!("items/{id}"), json!({"to": to})).await;
+    world.tell(&format!("items/{id}"), json!({"to": to})).await;
 }

@@ -1,6 +1,6 @@
 //! Our webhook at PayPal: made, found again, moved, taken away; and a connection that works without it.
 
-use super::{listening, post_door};
+use super::listening;
 use crate::support::world::World;
 use serde_json::{Value, json};
 use stipend::connection::notifications::{self, Farewell, Notifications};
@@ -98,7 +98,7 @@ async fn another_app_takes_the_place_of_the_first_ones_webhook() {
 #[tokio::test]
 async fn a_connection_works_without_notifications_and_says_so() {
     let mut world = World::new().await;
-    post_door(&world, "accounts", json!({"client_id": "demo-client", "webhooks": false})).await;
+    world.tell("accounts", json!({"client_id": "demo-client", "webhooks": false})).await;
     assert_eq!(world.connect("demo-client", "demo-secret").await, Outcome::Ready);
     assert_eq!(shown(&world).await, Notifications::Soon);
     assert!(notifications::next(&world.app).await.unwrap());
