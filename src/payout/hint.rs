@@ -80,11 +80,10 @@ fn meaning(told: &Told, now: OffsetDateTime) -> Meaning {
     let (Some(state), Some(changed_at)) = (told.state, told.changed_at) else { return Meaning::Foreign };
     let pages = i64::from(told.items.unwrap_or(1)) / i64::try_from(PAGE_SIZE).expect("a page is small") + 1;
     let soon = Meaning::LookBy(now + Duration::seconds(pages));
-    // One that a person has ended without an id is not read any more.
+    // One that people closed by their word has no id to be read by.
     let other = told.known.is_none() || told.named.is_some() && told.named != told.known;
     match state {
-        // One that people closed by their word has no id to be read by.
-        BatchState::Accepted | BatchState::Closed if other || told.known.is_none() => Meaning::Unexpected,
+        BatchState::Accepted | BatchState::Closed if other => Meaning::Unexpected,
         BatchState::Accepted => soon,
         BatchState::Closed if told.newest.is_some_and(|newest| newest < changed_at - LAG) => Meaning::Old,
         BatchState::Closed => soon,

@@ -6,6 +6,7 @@
 
 use crate::money::Currency;
 use rust_decimal::Decimal;
+use std::collections::HashMap;
 
 /// The largest report that is taken.
 pub const LARGEST: usize = 16 * 1024 * 1024;
@@ -91,6 +92,35 @@ impl Columns {
     }
 }
 
+/// The items that are looked for, by what a line may tell of them.
+struct Index<'a> {
+    wanted: &'a [Wanted],
+    by_name: HashMap<String, usize>,
+    by_receiver: HashMap<String, Vec<usize>>,
+}
+
+impl<'a> Index<'a> {
+    fn of(wanted: &'a [Wanted]) -> Self {
+        let by_name = wanted.iter().enumerate().map(|(at, item)| (item.name.to_ascii_lowercase(), at)).collect();
+        let mut by_receiver: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, item) in wanted.iter().enumerate() {
+            by_receiver.entry(item.receiver.to_ascii_lowercase()).or_default().push(at);
+        }
+        Self { wanted, by_name, by_receiver }
+    }
+
+    /// The item that one of the cells names.
+    fn named(&self, record: &csv::StringRecord) -> Option<usize> {
+        record.iter().filter_map(|cell| self.by_name.get(&cell.trim().to_ascii_lowercase())).min().copied()
+    }
+
+    /// Whether this is the address and the amount of any of them.
+    fn is_alike(&self, columns: &Columns, record: &csv::StringRecord, receiver: &str) -> bool {
+        let items = self.by_receiver.get(&receiver.to_ascii_lowercase());
+        items.is_some_and(|items| items.iter().any(|&at| has_amount(columns, record, &self.wanted[at])))
+    }
+}
+
 /// Looks for items in a report.
 pub fn read(content: &[u8], wanted: &[Wanted]) -> Result<Found, NoReport> {
     let (text, ..) = encoding_rs::UTF_8.decode(content);
@@ -102,6 +132,7 @@ pub fn read(content: &[u8], wanted: &[Wanted]) -> Result<Found, NoReport> {
         .has_headers(false)
         .flexible(true)
         .from_reader(text.as_bytes());
+    let index = Index::of(wanted);
     let mut columns = None;
     let mut found = Found::default();
     for record in reader.records() {
@@ -115,26 +146,22 @@ pub fn read(content: &[u8], wanted: &[Wanted]) -> Result<Found, NoReport> {
             continue;
         };
         found.lines += 1;
-        look(columns, &record, line, wanted, &mut found);
+        look(columns, &record, line, &index, &mut found);
     }
     columns.map(|_| only_clear(found)).ok_or(NoReport)
 }
 
-fn look(columns: &Columns, record: &csv::StringRecord, line: u64, wanted: &[Wanted], found: &mut Found) {
+fn look(columns: &Columns, record: &csv::StringRecord, line: u64, index: &Index<'_>, found: &mut Found) {
     let cell = |column: Option<usize>| column.and_then(|column| record.get(column)).map_or("", str::trim);
     if BESIDE.contains(&cell(columns.code)) {
         return;
     }
-    let is_named = |item: &Wanted| record.iter().any(|cell| cell.trim().eq_ignore_ascii_case(&item.name));
-    let Some(item) = wanted.iter().position(is_named) else {
-        let is_alike = |item: &Wanted| {
-            cell(columns.receiver).eq_ignore_ascii_case(&item.receiver) && has_amount(columns, record, item)
-        };
-        found.alike += u64::from(wanted.iter().any(is_alike));
+    let Some(item) = index.named(record) else {
+        found.alike += u64::from(index.is_alike(columns, record, cell(columns.receiver)));
         return;
     };
     let transaction = Some(cell(Some(columns.transaction)).to_owned()).filter(|id| !id.is_empty());
-    let judged = judge(columns, record, &wanted[item], transaction.is_some());
+    let judged = judge(columns, record, &index.wanted[item], transaction.is_some());
     let (paid, says) = match judged {
         Ok(says) => (true, says),
         Err(why) => (false, why),
@@ -199,8 +226,10 @@ fn amount(text: &str) -> Option<Decimal> {
 /// An item that several lines tell different things of is not shown as paid by any of them.
 fn only_clear(mut found: Found) -> Found {
     let all = found.findings.clone();
+    let mut of_item: HashMap<usize, Vec<&Finding>> = HashMap::new();
+    all.iter().for_each(|finding| of_item.entry(finding.item).or_default().push(finding));
     for finding in &mut found.findings {
-        let mut others = all.iter().filter(|other| other.item == finding.item);
+        let mut others = of_item[&finding.item].iter();
         if finding.paid && others.any(|other| !other.paid || other.transaction != finding.transaction) {
             finding.paid = false;
             finding.says.push_str(", and other lines say otherwise");
