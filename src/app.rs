@@ -20,6 +20,8 @@ pub struct App {
     pub vault: Vault,
     /// Speaks to PayPal, or to the simulator when this installation rehearses.
     pub paypal: paypal::Client,
+    /// Reaches PayPal's DropZone for Large Batch files, or the simulated one.
+    pub dropzone: paypal::DropZone,
     /// How e-mail leaves, if any does.
     pub carrier: Option<Carrier>,
     /// Where people reach this installation, as "https://pay.example.com".

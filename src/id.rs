@@ -41,6 +41,8 @@ id!(/** A person who signs in. */ PersonId);
 id!(/** An affiliate of one merchant. */ AffiliateId);
 id!(/** One amount owed to one affiliate. */ CommissionId);
 id!(/** A merchant's link to one PayPal app. */ ConnectionId);
+id!(/** A merchant's account on PayPal's DropZone. */ DropzoneId);
+id!(/** A file that PayPal put there. */ DropzoneFileId);
 id!(/** Details that a person saved and PayPal has not confirmed yet. */ CandidateId);
 id!(/** A frozen selection of commissions, and the payout request made of it. */ RequestId);
 id!(/** One payout batch. */ BatchId);

@@ -111,12 +111,14 @@ impl Running {
         let vault = admin::open_vault(&database, &clock, &data.master_key_file).await?;
         let http = http_client()?;
         let paypal = paypal::Client::new(http.clone(), serve.simulator_url.clone(), clock.clone());
+        let dropzone = paypal::DropZone::new(serve.simulator_url.is_some(), serve.simulator_dropzone.clone());
         let bound = listeners.pages.local_addr()?;
         let app = App {
             database,
             clock,
             vault,
             paypal,
+            dropzone,
             carrier: serve.mail.as_ref().map(Carrier::new).transpose().context("e-mail cannot be sent")?,
             public_url: serve.public_url.clone(),
             listens_at: Some(format!("http://{}", within_reach(bound))),

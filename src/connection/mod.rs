@@ -6,6 +6,7 @@
 
 pub mod balance;
 mod candidate;
+pub mod dropzone;
 pub mod notifications;
 pub mod pause;
 mod store;

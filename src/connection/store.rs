@@ -109,6 +109,11 @@ pub(super) async fn fixed_environment(tx: &mut Tx) -> sqlx::Result<Option<Enviro
 
 /// Batches that are prepared, ready, being sent, in doubt, or still processing at PayPal.
 pub async fn blocking_batches(tx: &mut Tx) -> sqlx::Result<Vec<Blocking>> {
+    unfinished_batches(tx, "api").await
+}
+
+/// The same of one rail.
+pub(super) async fn unfinished_batches(tx: &mut Tx, rail: &str) -> sqlx::Result<Vec<Blocking>> {
     let merchant = tx.merchant();
     sqlx::query_as!(
         Blocking,
@@ -116,12 +121,13 @@ pub async fn blocking_batches(tx: &mut Tx) -> sqlx::Result<Vec<Blocking>> {
         select id as "id: BatchId", number, state
         from payout_batches
         where merchant_id = $1
-            and rail <> 'manual'
+            and rail = $2
             and (state in ('prepared', 'ready', 'submitting', 'stuck') or (state = 'accepted' and settled_at is null))
         order by number
         limit 100
         "#,
-        merchant.0
+        merchant.0,
+        rail
     )
     .fetch_all(&mut **tx)
     .await
@@ -134,7 +140,7 @@ pub async fn watched_batches(tx: &mut Tx) -> sqlx::Result<i64> {
         r#"
         select count(*) as "count!"
         from payout_batches
-        where merchant_id = $1 and rail <> 'manual' and state = 'accepted' and settled_at is not null
+        where merchant_id = $1 and rail = 'api' and state = 'accepted' and settled_at is not null
         "#,
         merchant.0
     )

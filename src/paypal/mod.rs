@@ -8,6 +8,7 @@ pub mod balances;
 mod cancel;
 mod certificates;
 pub mod client;
+pub mod dropzone;
 pub mod payouts;
 pub mod signature;
 pub mod webhooks;
@@ -15,6 +16,7 @@ pub mod webhooks;
 pub use answer::{Answer, Cancellation, NotYet, Refusal, Unknown};
 pub use certificates::Authenticity;
 pub use client::{Client, ReadError, SignIn};
+pub use dropzone::DropZone;
 
 use secrecy::SecretString;
 
