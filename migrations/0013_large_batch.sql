@@ -68,12 +68,15 @@ create table payout_files (
     batch_id      uuid not null,
     name          text not null unique,         -- never used again: PayPal refuses a name for ever
     bytes         bigint not null check (bytes > 0),
-    -- The upload ended and the server showed all bytes under this name; since when the name is gone from there.
+    -- The last put began; all of it was there; the server showed its full size; it has left the folder.
+    put_at        timestamptz,
     uploaded_at   timestamptz,
+    whole         boolean not null default false,
     gone_at       timestamptz,
     -- PayPal's answers, when we first saw them.
     ack_at        timestamptz,
     nack_at       timestamptz,
+    nack_doubtful boolean not null default false,   -- it names what a half-read or repeated file explains better
     dups_at       timestamptz,
     -- The furthest report that has been applied, and when that was.
     stage         text check (stage in ('part', 'out', 'final')),
@@ -152,6 +155,11 @@ alter table dropzone_file_parts alter column content set storage external;
 create trigger parts_are_insert_only before update or delete on dropzone_file_parts
     for each statement execute function refuse_change();
 select protect('dropzone_file_parts', 'select, insert');
+
+-- An attempt to hand over a file ends with the file being there; the answer comes later.
+alter table payout_attempts
+    drop constraint payout_attempts_outcome_check,
+    add constraint payout_attempts_outcome_check check (outcome in ('accepted', 'refused', 'not_yet', 'unknown', 'uploaded'));
 
 -- One name, one body, for life; no way back out of an end; and only people, or PayPal's answer to a file, end what is
 -- stuck.

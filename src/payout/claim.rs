@@ -5,7 +5,7 @@
 
 use super::batch::{LEASE, LEASE_RENEWAL, RESEND_WINDOW};
 use crate::app::App;
-use crate::id::{BatchId, ConnectionId, MerchantId};
+use crate::id::{BatchId, ConnectionId, DropzoneId, MerchantId};
 use crate::money::Currency;
 use crate::paypal::PayPalBatchId;
 use anyhow::ensure;
@@ -23,7 +23,14 @@ const LONGEST_TRY: Duration = Duration::minutes(3);
 pub struct Lease {
     pub(super) merchant: MerchantId,
     pub(super) batch: BatchId,
-    pub(super) connection: ConnectionId,
+    pub(super) fence: i64,
+}
+
+/// A lease on a merchant's folders at the DropZone.
+#[derive(Debug, Clone, Copy)]
+pub struct FolderLease {
+    pub(super) merchant: MerchantId,
+    pub(super) dropzone: DropzoneId,
     pub(super) fence: i64,
 }
 
@@ -31,6 +38,7 @@ pub struct Lease {
 #[derive(Debug)]
 pub struct ClaimedBatch {
     pub(super) lease: Lease,
+    pub(super) connection: ConnectionId,
     pub(super) sender_batch_id: String,
     pub(super) body: Bytes,
     pub(super) currency: Currency,
@@ -43,8 +51,23 @@ pub struct ClaimedBatch {
 #[derive(Debug)]
 pub struct ClaimedReading {
     pub(super) lease: Lease,
+    pub(super) connection: ConnectionId,
     pub(super) paypal: PayPalBatchId,
     pub(super) polls: i32,
+}
+
+/// A committed claim to put a file. Made only here, so that none is put without one.
+#[derive(Debug)]
+pub struct ClaimedFile {
+    pub(super) lease: Lease,
+    pub(super) dropzone: DropzoneId,
+    pub(super) name: String,
+    pub(super) bytes: u64,
+    pub(super) attempts: i32,
+    /// When an earlier put began whose end is not known.
+    pub(super) put_at: Option<OffsetDateTime>,
+    /// An earlier attempt's fate is not known.
+    pub(super) doubted: bool,
 }
 
 /// Takes the batch that has waited longest to be sent, inside its window. Taking over a lapsed attempt is doubt: the
@@ -65,15 +88,83 @@ pub async fn to_send(app: &App) -> anyhow::Result<Option<ClaimedBatch>> {
     let Some(row) = row else { return Ok(None) };
     ensure_same_time(app, row.database_now)?;
     tx.commit().await?;
-    let lease = Lease { merchant: row.merchant, batch: row.batch, connection: row.connection, fence: row.fence };
     Ok(Some(ClaimedBatch {
-        lease,
+        lease: Lease { merchant: row.merchant, batch: row.batch, fence: row.fence },
+        connection: row.connection,
         sender_batch_id: row.sender_batch_id,
         body: row.body.into(),
         currency: row.currency,
         attempts: row.attempts,
         doubted: row.doubted,
     }))
+}
+
+/// Takes the file that has waited longest to be put, inside its window. Taking over a lapsed attempt is doubt only if
+/// its put had begun.
+pub async fn to_upload(app: &App) -> anyhow::Result<Option<ClaimedFile>> {
+    let now = app.clock.now();
+    let mut tx = app.database.installation().await?;
+    let row = sqlx::query_file!(
+        "src/payout/claim_to_upload.sql",
+        now,
+        now - RESEND_WINDOW,
+        app.instance.0,
+        now + LEASE,
+        now + LONGEST_TRY
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    ensure_same_time(app, row.database_now)?;
+    tx.commit().await?;
+    Ok(Some(ClaimedFile {
+        lease: Lease { merchant: row.merchant, batch: row.batch, fence: row.fence },
+        dropzone: row.dropzone,
+        name: row.name,
+        bytes: u64::try_from(row.bytes)?,
+        attempts: row.attempts,
+        put_at: row.put_at,
+        doubted: row.doubted,
+    }))
+}
+
+/// Takes the DropZone account whose folders have waited longest to be read, where anything is waited for.
+pub async fn to_list(app: &App) -> anyhow::Result<Option<FolderLease>> {
+    let now = app.clock.now();
+    let mut tx = app.database.installation().await?;
+    let row = sqlx::query!(
+        r#"
+        with next as (
+            select d.merchant_id, d.id
+            from dropzones d
+            where d.private_key is not null
+                and d.user_name is not null
+                and d.look_at <= $1
+                and exists (
+                    select from payout_batches b
+                    where b.merchant_id = d.merchant_id
+                        and b.dropzone_id = d.id
+                        and (b.state in ('submitting', 'accepted', 'stuck') or (b.state = 'refused' and b.changed_at > $4))
+                )
+            order by d.look_at
+            limit 1
+            for update skip locked
+        )
+        update dropzones d
+        set fence = d.fence + 1, owner = $2, look_at = $3
+        from next
+        where d.merchant_id = next.merchant_id and d.id = next.id
+        returning d.merchant_id as "merchant: MerchantId", d.id as "dropzone: DropzoneId", d.fence
+        "#,
+        now,
+        app.instance.0,
+        now + LEASE,
+        now - super::file::FINAL_OVERDUE
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(row.map(|row| FolderLease { merchant: row.merchant, dropzone: row.dropzone, fence: row.fence }))
 }
 
 /// Takes the accepted batch that has waited longest to be read.
@@ -111,7 +202,8 @@ pub async fn to_read(app: &App) -> anyhow::Result<Option<ClaimedReading>> {
     .await?;
     tx.commit().await?;
     Ok(row.map(|row| ClaimedReading {
-        lease: Lease { merchant: row.merchant, batch: row.batch, connection: row.connection, fence: row.fence },
+        lease: Lease { merchant: row.merchant, batch: row.batch, fence: row.fence },
+        connection: row.connection,
         paypal: row.paypal,
         polls: row.polls,
     }))
@@ -141,7 +233,7 @@ pub(super) async fn expired(app: &App) -> anyhow::Result<Vec<Expired>> {
             fence,
             (state = 'submitting' or doubted_at is not null) as "doubted!"
         from payout_batches
-        where state in ('ready', 'submitting') and rail = 'api' and look_at <= $1 and first_attempt_at <= $2
+        where state in ('ready', 'submitting') and look_at <= $1 and first_attempt_at <= $2
         order by look_at
         limit 100
         "#,
@@ -163,15 +255,39 @@ fn ensure_same_time(app: &App, database_now: OffsetDateTime) -> anyhow::Result<(
     Ok(())
 }
 
+/// Something that is held while its work is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Held {
+    Batch(Lease),
+    Folders(FolderLease),
+}
+
+impl From<Lease> for Held {
+    fn from(lease: Lease) -> Self {
+        Self::Batch(lease)
+    }
+}
+
+impl From<FolderLease> for Held {
+    fn from(lease: FolderLease) -> Self {
+        Self::Folders(lease)
+    }
+}
+
 /// Does the work while the lease is renewed beside it.
-pub(super) async fn holding<T>(app: &App, lease: Lease, work: impl Future<Output = T>) -> T {
+pub(super) async fn holding<T>(app: &App, lease: impl Into<Held>, work: impl Future<Output = T>) -> T {
+    let held = lease.into();
     let renewal = tokio::spawn({
         let app = app.clone();
         async move {
             loop {
                 tokio::time::sleep(LEASE_RENEWAL).await;
-                if let Err(error) = renew(&app, lease).await {
-                    tracing::warn!(batch.id = %lease.batch, %error, "the lease of batch {} could not be renewed", lease.batch);
+                let renewed = match held {
+                    Held::Batch(lease) => renew(&app, lease).await,
+                    Held::Folders(lease) => renew_folders(&app, lease).await,
+                };
+                if let Err(error) = renewed {
+                    tracing::warn!(%error, "a lease could not be renewed: {held:?}");
                 }
             }
         }
@@ -220,6 +336,49 @@ pub(super) async fn confirm(app: &App, lease: Lease) -> anyhow::Result<()> {
         lease.batch
     );
     Ok(())
+}
+
+/// The same before a file is put; with it is committed that a put begins.
+pub(super) async fn confirm_put(app: &App, lease: Lease) -> anyhow::Result<()> {
+    confirm(app, lease).await?;
+    let mut tx = app.database.merchant(lease.merchant).await?;
+    let noted = sqlx::query!(
+        r#"
+        update payout_files f
+        set put_at = $4
+        from payout_batches b
+        where f.merchant_id = $1
+            and f.batch_id = $2
+            and b.merchant_id = f.merchant_id
+            and b.id = f.batch_id
+            and b.fence = $3
+            and b.state = 'submitting'
+        "#,
+        lease.merchant.0,
+        lease.batch.0,
+        lease.fence,
+        app.clock.now()
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    ensure!(noted.rows_affected() == 1, "batch {} is not sent: the lease was lost", lease.batch);
+    Ok(())
+}
+
+async fn renew_folders(app: &App, lease: FolderLease) -> sqlx::Result<()> {
+    let mut tx = app.database.merchant(lease.merchant).await?;
+    sqlx::query!(
+        "update dropzones set look_at = $4 where merchant_id = $1 and id = $2 and fence = $3 and owner = $5",
+        lease.merchant.0,
+        lease.dropzone.0,
+        lease.fence,
+        app.clock.now() + LEASE,
+        app.instance.0
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
 }
 
 async fn renew(app: &App, lease: Lease) -> sqlx::Result<()> {

@@ -4,14 +4,16 @@
 
 use super::batch::Rail;
 use super::crash::crash_point;
-use super::frozen::{compose, insert};
-use super::selection::{BULK, Line, seen};
+use super::frozen::{NewBatch, allocate, compose, insert_batches, insert_items};
+use super::frozen_file;
+use super::selection::{BULK, Line, Seen};
 use super::store::take_lines;
 use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::database::Tx;
-use crate::id::{BatchId, ConnectionId, MerchantId, RequestId};
+use crate::id::{BatchId, ConnectionId, DropzoneId, MerchantId, RequestId};
 use crate::paypal::Environment;
+use crate::paypal::large_batch::Compression;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
@@ -37,6 +39,7 @@ impl Ask {
     fn hash(&self) -> Vec<u8> {
         let how = match &self.how {
             How::PayPal => format!("paypal\0{}\0{}", self.subject, self.message),
+            How::File { compression } => format!("file {compression:?}\0{}\0{}", self.subject, self.message),
             How::Manual { reference } => format!("manual\0{reference}"),
             How::Export => "export".to_owned(),
         };
@@ -49,6 +52,11 @@ impl Ask {
 pub enum How {
     /// Through PayPal's Payouts API.
     PayPal,
+    /// As a Large Batch file, which is prepared and waits until a person lets it go.
+    File {
+        /// Whether it is compressed.
+        compression: Compression,
+    },
     /// Paid outside already; the reference says where it can be found.
     Manual {
         /// Check number, bank reference, and the like.
@@ -62,6 +70,7 @@ impl How {
     pub(super) fn rail(&self) -> Rail {
         match self {
             Self::PayPal => Rail::Api,
+            Self::File { .. } => Rail::File,
             Self::Manual { .. } | Self::Export => Rail::Manual,
         }
     }
@@ -70,6 +79,7 @@ impl How {
     pub(super) fn states(&self) -> (&'static str, &'static str) {
         match self {
             Self::PayPal => ("ready", "queued"),
+            Self::File { .. } => ("prepared", "queued"),
             Self::Manual { .. } => ("closed", "paid"),
             Self::Export => ("exported", "queued"),
         }
@@ -78,6 +88,7 @@ impl How {
     fn action(&self) -> &'static str {
         match self {
             Self::PayPal => "asked PayPal to pay",
+            Self::File { .. } => "prepared a Large Batch file",
             Self::Manual { .. } => "marked as paid",
             Self::Export => "exported a payment",
         }
@@ -99,6 +110,9 @@ pub enum DraftError {
     /// No connection is in force.
     #[error("no PayPal connection is in force")]
     NoConnection,
+    /// More payments in one currency than a file may have.
+    #[error("too many payments for one file")]
+    TooMany,
     /// The same form was used before, to ask for something else.
     #[error("this payment was already made, with another content")]
     AskedOtherwise,
@@ -122,25 +136,10 @@ pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<Bat
     if bulk {
         tx.expect_many_rows().await?;
     }
-    let lines = take_lines(&mut tx, ask.request).await?;
-    let count: i64 = lines.iter().map(|line| line.commissions).sum();
-    if lines.is_empty() || count != ground.selected || seen(&lines) != ask.seen {
-        return Err(DraftError::Changed);
-    }
-    let (environment, connection) = match ask.how {
-        How::PayPal => {
-            let unpayable: Vec<Line> = lines.iter().filter(|line| line.problem.is_some()).cloned().collect();
-            if !unpayable.is_empty() {
-                return Err(DraftError::Unpayable(unpayable));
-            }
-            let (connection, environment) = ground.connection.ok_or(DraftError::NoConnection)?;
-            (environment, Some(connection))
-        }
-        How::Manual { .. } | How::Export => (manual_environment(app, &ground), None),
+    let batches = match ask.how {
+        How::File { compression } => frozen_file::draft(&mut tx, ask, compression, &ground, now).await?,
+        How::PayPal | How::Manual { .. } | How::Export => at_once(app, &mut tx, ask, &ground, now).await?,
     };
-    fix_environment(&mut tx, &ground, environment).await?;
-    let batches = compose(ask, lines);
-    insert(&mut tx, ask, ground.last_number, environment, connection, &batches, now).await?;
     let amounts: Vec<String> = batches.iter().map(|batch| batch.total.to_string()).collect();
     let details = serde_json::json!({ "rail": ask.how.rail().code(), "amounts": amounts });
     audit::record(&mut tx, &ask.actor, ask.how.action(), &format!("payment {}", ask.request), details).await?;
@@ -158,12 +157,56 @@ pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<Bat
     Ok(batches.into_iter().map(|batch| batch.id).collect())
 }
 
+/// Everything in memory: at most some hundred thousand lines.
+async fn at_once(
+    app: &App,
+    tx: &mut Tx,
+    ask: &Ask,
+    ground: &Ground,
+    now: OffsetDateTime,
+) -> Result<Vec<NewBatch>, DraftError> {
+    let lines = take_lines(tx, ask.request).await?;
+    let count: i64 = lines.iter().map(|line| line.commissions).sum();
+    if lines.is_empty() || count != ground.selected || Seen::of(&lines) != ask.seen {
+        return Err(DraftError::Changed);
+    }
+    let (environment, link) = match ask.how {
+        How::PayPal | How::File { .. } => {
+            ensure_payable(&lines)?;
+            let (connection, environment) = ground.connection.ok_or(DraftError::NoConnection)?;
+            (environment, Link::App(connection))
+        }
+        How::Manual { .. } | How::Export => (manual_environment(app, ground), Link::Outside),
+    };
+    fix_environment(tx, ground, environment).await?;
+    let (batches, items) = compose(ask, lines);
+    insert_batches(tx, ask, ground.last_number, environment, link, &batches, now).await?;
+    insert_items(tx, &ask.how, &items, now).await?;
+    allocate(tx, ask.request, &items).await?;
+    Ok(batches)
+}
+
+/// PayPal can be asked to pay all of these.
+pub(super) fn ensure_payable(lines: &[Line]) -> Result<(), DraftError> {
+    let unpayable: Vec<Line> = lines.iter().filter(|line| line.problem.is_some()).cloned().collect();
+    if unpayable.is_empty() { Ok(()) } else { Err(DraftError::Unpayable(unpayable)) }
+}
+
+/// What batches are sent through.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Link {
+    App(ConnectionId),
+    DropZone(DropzoneId),
+    Outside,
+}
+
 /// What the draft stands on, read under the merchant's lock.
-struct Ground {
-    connection: Option<(ConnectionId, Environment)>,
-    environment: Option<Environment>,
-    last_number: i64,
-    selected: i64,
+pub(super) struct Ground {
+    pub(super) connection: Option<(ConnectionId, Environment)>,
+    pub(super) dropzone: Option<(DropzoneId, Environment)>,
+    pub(super) environment: Option<Environment>,
+    pub(super) last_number: i64,
+    pub(super) selected: i64,
 }
 
 /// Drafts of one merchant follow each other, and never cross a change of the connection. The lock is a statement of
@@ -177,11 +220,14 @@ async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>>
             m.environment as "environment: Environment",
             c.id as "connection?: ConnectionId",
             c.environment as "connected?: Environment",
+            d.id as "dropzone?: DropzoneId",
+            d.environment as "dropped?: Environment",
             (select coalesce(max(number), 0) from payout_batches b where b.merchant_id = m.id) as "last_number!",
             (select count(*) from selected_commissions p where p.merchant_id = m.id and p.selection_id = s.id) as "selected!"
         from merchants m
         join selections s on s.merchant_id = m.id and s.id = $2
         left join connections c on c.merchant_id = m.id and c.in_force
+        left join dropzones d on d.merchant_id = m.id and d.in_force
         where m.id = $1
         "#,
         merchant.0,
@@ -191,6 +237,7 @@ async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>>
     .await?;
     Ok(row.map(|row| Ground {
         connection: row.connection.zip(row.connected),
+        dropzone: row.dropzone.zip(row.dropped),
         environment: row.environment,
         last_number: row.last_number,
         selected: row.selected,
@@ -203,7 +250,7 @@ async fn insert_request(tx: &mut Tx, ask: &Ask, now: OffsetDateTime) -> sqlx::Re
     let inserted = sqlx::query!(
         r#"
         insert into payout_requests (merchant_id, id, person_id, created_at, asked, rail, subject, message, released_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $4)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, case when $6 <> 'file' then $4::timestamptz end)
         on conflict do nothing
         "#,
         merchant.0,
@@ -248,7 +295,7 @@ fn manual_environment(app: &App, ground: &Ground) -> Environment {
 
 /// The first batch fixes the merchant's environment. Where another is fixed already, the foreign key of the batches
 /// would refuse them; connections are not let in force that far.
-async fn fix_environment(tx: &mut Tx, ground: &Ground, environment: Environment) -> sqlx::Result<()> {
+pub(super) async fn fix_environment(tx: &mut Tx, ground: &Ground, environment: Environment) -> sqlx::Result<()> {
     if ground.environment.is_some() {
         return Ok(());
     }

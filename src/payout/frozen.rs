@@ -1,10 +1,10 @@
 //! What a draft writes, frozen from then on: names, bytes, receivers and amounts.
 
 use super::batch::Rail;
-use super::draft::{Ask, How};
+use super::draft::{Ask, How, Link};
 use super::selection::Line;
 use crate::database::Tx;
-use crate::id::{BatchId, ConnectionId, ItemId, RequestId, sender_batch_id, sender_item_id};
+use crate::id::{BatchId, ItemId, RequestId, sender_batch_id, sender_item_id};
 use crate::money::{Currency, Money};
 use crate::paypal::Environment;
 use crate::paypal::payouts::{MAX_ITEMS, NewItem, create_body};
@@ -14,31 +14,41 @@ use time::OffsetDateTime;
 /// One batch to be.
 pub(super) struct NewBatch {
     pub(super) id: BatchId,
-    currency: Currency,
+    pub(super) currency: Currency,
+    pub(super) items: usize,
     pub(super) total: Money,
-    body: Option<Vec<u8>>,
-    items: Vec<NewPayment>,
+    /// The bytes of a call; those of a file are kept elsewhere.
+    pub(super) body: Option<Vec<u8>>,
+    pub(super) sha256: Vec<u8>,
 }
 
-struct NewPayment {
-    id: ItemId,
-    name: String,
-    line: Line,
+/// One payment of it to be.
+pub(super) struct NewPayment {
+    pub(super) batch: BatchId,
+    pub(super) id: ItemId,
+    pub(super) name: String,
+    pub(super) line: Line,
+}
+
+impl NewPayment {
+    pub(super) fn new(batch: BatchId, line: Line) -> Self {
+        let id = ItemId::new();
+        Self { batch, id, name: sender_item_id(id), line }
+    }
 }
 
 /// One batch per currency and 15,000 items, each with its name and its bytes.
-pub(super) fn compose(ask: &Ask, lines: Vec<Line>) -> Vec<NewBatch> {
-    let mut batches = Vec::new();
+pub(super) fn compose(ask: &Ask, lines: Vec<Line>) -> (Vec<NewBatch>, Vec<NewPayment>) {
+    let (mut batches, mut all) = (Vec::new(), Vec::with_capacity(lines.len()));
     let mut lines = lines.into_iter().peekable();
     while let Some(currency) = lines.peek().map(|next| next.amount.currency()) {
+        let id = BatchId::new();
         let mut items = Vec::new();
         while items.len() < MAX_ITEMS
             && let Some(line) = lines.next_if(|next| next.amount.currency() == currency)
         {
-            let id = ItemId::new();
-            items.push(NewPayment { id, name: sender_item_id(id), line });
+            items.push(NewPayment::new(id, line));
         }
-        let id = BatchId::new();
         let total = Money::sum(items.iter().map(|item| item.line.amount)).expect("a batch has items");
         let body = (ask.how.rail() == Rail::Api).then(|| {
             let items: Vec<NewItem<'_>> = items
@@ -51,32 +61,20 @@ pub(super) fn compose(ask: &Ask, lines: Vec<Line>) -> Vec<NewBatch> {
                 .collect();
             create_body(&sender_batch_id(id), &ask.subject, &ask.message, &items)
         });
-        batches.push(NewBatch { id, currency, total, body, items });
+        let sha256 = Sha256::digest(body.as_deref().unwrap_or_default()).to_vec();
+        batches.push(NewBatch { id, currency, items: items.len(), total, body, sha256 });
+        all.append(&mut items);
     }
-    batches
+    (batches, all)
 }
 
-/// Writes the batches, their items and what each of them pays.
-pub(super) async fn insert(
+/// Writes the batches, without what they pay.
+pub(super) async fn insert_batches(
     tx: &mut Tx,
     ask: &Ask,
     last_number: i64,
     environment: Environment,
-    connection: Option<ConnectionId>,
-    batches: &[NewBatch],
-    now: OffsetDateTime,
-) -> sqlx::Result<()> {
-    insert_batches(tx, ask, last_number, environment, connection, batches, now).await?;
-    insert_items(tx, &ask.how, batches, now).await?;
-    allocate(tx, ask.request, batches).await
-}
-
-async fn insert_batches(
-    tx: &mut Tx,
-    ask: &Ask,
-    last_number: i64,
-    environment: Environment,
-    connection: Option<ConnectionId>,
+    link: Link,
     batches: &[NewBatch],
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
@@ -84,25 +82,29 @@ async fn insert_batches(
     let (state, _) = ask.how.states();
     let reference = match &ask.how {
         How::Manual { reference } => Some(reference.as_str()),
-        How::PayPal | How::Export => None,
+        How::PayPal | How::Export | How::File { .. } => None,
+    };
+    let (connection, dropzone) = match link {
+        Link::App(connection) => (Some(connection.0), None),
+        Link::DropZone(dropzone) => (None, Some(dropzone.0)),
+        Link::Outside => (None, None),
     };
     let ids: Vec<_> = batches.iter().map(|batch| batch.id.0).collect();
     let names: Vec<_> = batches.iter().map(|batch| sender_batch_id(batch.id)).collect();
     let currencies: Vec<_> = batches.iter().map(|batch| batch.currency.code().to_owned()).collect();
-    let items: Vec<_> = batches.iter().map(|batch| i32::try_from(batch.items.len()).expect("at most 15,000")).collect();
+    let items: Vec<_> = batches.iter().map(|batch| i32::try_from(batch.items).expect("a few million at most")).collect();
     let totals: Vec<_> = batches.iter().map(|batch| batch.total.amount()).collect();
     let bodies: Vec<_> = batches.iter().map(|batch| batch.body.clone()).collect();
-    let hashes: Vec<_> =
-        batches.iter().map(|batch| Sha256::digest(batch.body.as_deref().unwrap_or_default()).to_vec()).collect();
+    let hashes: Vec<_> = batches.iter().map(|batch| batch.sha256.clone()).collect();
     sqlx::query!(
         r#"
         with drafted as (
             insert into payout_batches (
-                merchant_id, id, number, request_id, part, rail, environment, connection_id, currency, items, total,
-                sender_batch_id, body, body_sha256, state, changed_at, look_at, settled_at, reference, created_at
+                merchant_id, id, number, request_id, part, rail, environment, connection_id, dropzone_id, currency, items,
+                total, sender_batch_id, body, body_sha256, state, changed_at, look_at, settled_at, reference, created_at
             )
             select
-                $1, n.id, $2 + n.part, $3, n.part::int, $4, $5, $6, n.currency, n.items, n.total,
+                $1, n.id, $2 + n.part, $3, n.part::int, $4, $5, $6, $18, n.currency, n.items, n.total,
                 n.name, n.body, n.hash, $7::text, $8::timestamptz,
                 case when $7::text = 'ready' then $8::timestamptz end,
                 case when $7::text = 'closed' then $8::timestamptz end,
@@ -120,7 +122,7 @@ async fn insert_batches(
         ask.request.0,
         ask.how.rail().code(),
         environment.code(),
-        connection.map(|id| id.0),
+        connection,
         state,
         now,
         reference,
@@ -131,24 +133,25 @@ async fn insert_batches(
         &totals,
         &bodies as &[Option<Vec<u8>>],
         &hashes,
-        ask.actor.person.map(|person| person.0)
+        ask.actor.person.map(|person| person.0),
+        dropzone
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-async fn insert_items(tx: &mut Tx, how: &How, batches: &[NewBatch], now: OffsetDateTime) -> sqlx::Result<()> {
+/// Writes payments.
+pub(super) async fn insert_items(tx: &mut Tx, how: &How, items: &[NewPayment], now: OffsetDateTime) -> sqlx::Result<()> {
     let merchant = tx.merchant();
     let (_, state) = how.states();
-    let all = || batches.iter().flat_map(|batch| batch.items.iter().map(move |item| (batch.id, item)));
-    let ids: Vec<_> = all().map(|(_, item)| item.id.0).collect();
-    let names: Vec<_> = all().map(|(_, item)| item.name.clone()).collect();
-    let of: Vec<_> = all().map(|(batch, _)| batch.0).collect();
-    let affiliates: Vec<_> = all().map(|(_, item)| item.line.affiliate.0).collect();
-    let currencies: Vec<_> = all().map(|(_, item)| item.line.amount.currency().code().to_owned()).collect();
-    let amounts: Vec<_> = all().map(|(_, item)| item.line.amount.amount()).collect();
-    let receivers: Vec<_> = all().map(|(_, item)| item.line.receiver.clone().unwrap_or_default()).collect();
+    let ids: Vec<_> = items.iter().map(|item| item.id.0).collect();
+    let names: Vec<_> = items.iter().map(|item| item.name.clone()).collect();
+    let of: Vec<_> = items.iter().map(|item| item.batch.0).collect();
+    let affiliates: Vec<_> = items.iter().map(|item| item.line.affiliate.0).collect();
+    let currencies: Vec<_> = items.iter().map(|item| item.line.amount.currency().code().to_owned()).collect();
+    let amounts: Vec<_> = items.iter().map(|item| item.line.amount.amount()).collect();
+    let receivers: Vec<_> = items.iter().map(|item| item.line.receiver.clone().unwrap_or_default()).collect();
     sqlx::query!(
         r#"
         insert into payout_items (
@@ -174,12 +177,11 @@ async fn insert_items(tx: &mut Tx, how: &How, batches: &[NewBatch], now: OffsetD
 }
 
 /// Everything that was selected has been taken, so the selection says which commissions each item pays.
-async fn allocate(tx: &mut Tx, selection: RequestId, batches: &[NewBatch]) -> sqlx::Result<()> {
+pub(super) async fn allocate(tx: &mut Tx, selection: RequestId, payments: &[NewPayment]) -> sqlx::Result<()> {
     let merchant = tx.merchant();
-    let all = || batches.iter().flat_map(|batch| batch.items.iter());
-    let items: Vec<_> = all().map(|item| item.id.0).collect();
-    let affiliates: Vec<_> = all().map(|item| item.line.affiliate.0).collect();
-    let currencies: Vec<_> = all().map(|item| item.line.amount.currency().code().to_owned()).collect();
+    let items: Vec<_> = payments.iter().map(|item| item.id.0).collect();
+    let affiliates: Vec<_> = payments.iter().map(|item| item.line.affiliate.0).collect();
+    let currencies: Vec<_> = payments.iter().map(|item| item.line.amount.currency().code().to_owned()).collect();
     sqlx::query!(
         r#"
         insert into allocations (merchant_id, item_id, commission_id)

@@ -46,7 +46,7 @@ pub async fn next(app: &App) -> anyhow::Result<bool> {
 async fn read(app: &App, claimed: &ClaimedReading) -> anyhow::Result<Result<BatchStatus, ReadError>> {
     let lease = claimed.lease;
     let mut tx = app.database.merchant(lease.merchant).await?;
-    let credentials = connection::credentials(&mut tx, &app.vault, lease.connection).await?;
+    let credentials = connection::credentials(&mut tx, &app.vault, claimed.connection).await?;
     drop(tx);
     let Some(credentials) = credentials else { return Ok(Err(ReadError::Refused("the connection is gone".into()))) };
     cancel::carry_out(app, lease, &credentials).await?;
@@ -118,7 +118,7 @@ async fn settle(app: &App, claimed: &ClaimedReading, status: &BatchStatus) -> an
         Some(settled) => watch_next(settled, now, &expected),
     };
     write_look(&mut tx, lease, status, settled_at, next, now).await?;
-    pause::readable(&mut tx, lease.connection).await?;
+    pause::readable(&mut tx, claimed.connection).await?;
     if !same {
         tell(&mut tx, lease.batch, Source::Read, &format!("PayPal: {}", status.word()), None, now).await?;
     }
@@ -234,7 +234,7 @@ async fn put_off(app: &App, claimed: &ClaimedReading, error: &ReadError) -> anyh
     .execute(&mut *tx)
     .await?;
     if let ReadError::Refused(name) = error {
-        pause::unreadable(&mut tx, lease.connection, name, now).await?;
+        pause::unreadable(&mut tx, claimed.connection, name, now).await?;
     }
     tx.commit().await?;
     Ok(())

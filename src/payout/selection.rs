@@ -207,7 +207,7 @@ impl Selection {
     /// What the reader of the review saw, in one value. Paying is asked with it, and refused when it is not what
     /// would be paid by then.
     pub fn seen(&self) -> [u8; 32] {
-        seen(&self.lines)
+        Seen::of(&self.lines)
     }
 
     /// Sums per currency: affiliates, commissions, amount.
@@ -224,14 +224,25 @@ impl Selection {
     }
 }
 
-/// See [`Selection::seen`]. The lines come in the order of currency and affiliate.
-pub(super) fn seen(lines: &[Line]) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    for line in lines {
-        let receiver = line.receiver.as_deref().unwrap_or_default();
-        digest.update(format!("{} {} {} {receiver}\0", line.affiliate, line.commissions, line.amount));
+/// See [`Selection::seen`]. Lines are added in the order of currency and affiliate.
+#[derive(Clone, Default)]
+pub(super) struct Seen(Sha256);
+
+impl Seen {
+    pub(super) fn of(lines: &[Line]) -> [u8; 32] {
+        let mut seen = Self::default();
+        lines.iter().for_each(|line| seen.add(line));
+        seen.finish()
     }
-    digest.finalize().into()
+
+    pub(super) fn add(&mut self, line: &Line) {
+        let receiver = line.receiver.as_deref().unwrap_or_default();
+        self.0.update(format!("{} {} {} {receiver}\0", line.affiliate, line.commissions, line.amount));
+    }
+
+    pub(super) fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
 }
 
 /// Loads a selection with what has changed since it was made.

@@ -6,38 +6,13 @@ use crate::database::Tx;
 use crate::id::{AffiliateId, BatchId, ItemId, PersonId, RequestId};
 use crate::money::{Currency, Money};
 use anyhow::{Context, bail};
+use sqlx::Row;
 use time::OffsetDateTime;
 
 /// What is still owed of a selection, one line per currency and affiliate, in that order.
 pub(super) async fn fetch_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec<Line>> {
     let merchant = tx.merchant();
-    let rows = sqlx::query_as!(
-        LineRow,
-        r#"
-        with wanted as (
-            select o.affiliate_id, o.currency, count(*) as commissions, sum(o.amount) as amount
-            from selected_commissions s
-            join owed o on o.merchant_id = s.merchant_id and o.commission_id = s.commission_id
-            where s.merchant_id = $1 and s.selection_id = $2
-            group by o.affiliate_id, o.currency
-        )
-        select
-            w.affiliate_id as "affiliate!: AffiliateId",
-            coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as "name!",
-            a.receiver,
-            case
-                when a.status <> 'active' then 'archived'
-                when a.receiver_refused is not null then 'refused'
-                else a.receiver_problem
-            end as problem,
-            a.receiver_changed_at,
-            w.currency as "currency!: Currency",
-            w.commissions as "commissions!",
-            w.amount as "amount!"
-        from wanted w
-        join affiliates a on a.merchant_id = $1 and a.id = w.affiliate_id
-        order by w.currency, w.affiliate_id
-        "#,
+    let rows = sqlx::query_file_as!(LineRow, "src/payout/lines.sql",
         merchant.0,
         id.0
     )
@@ -92,6 +67,33 @@ pub(super) async fn take_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec
     rows.into_iter().map(Line::try_from).collect()
 }
 
+/// How many lines are in memory at once where there may be millions.
+const PORTION: usize = 10_000;
+
+/// The same as [`fetch_lines`], a portion at a time: the caller works in the same transaction meanwhile.
+pub(super) struct Lines;
+
+impl Lines {
+    /// Begins to read; what is read is what was there now.
+    pub(super) async fn open(tx: &mut Tx, id: RequestId) -> sqlx::Result<Self> {
+        let merchant = tx.merchant();
+        sqlx::query("set local cursor_tuple_fraction = 1").execute(&mut **tx).await?;
+        sqlx::query(concat!("declare lines no scroll cursor for ", include_str!("lines.sql")))
+            .bind(merchant.0)
+            .bind(id.0)
+            .execute(&mut **tx)
+            .await?;
+        Ok(Self)
+    }
+
+    /// The next portion; empty at the end.
+    pub(super) async fn next(&mut self, tx: &mut Tx) -> anyhow::Result<Vec<Line>> {
+        let fetch = sqlx::AssertSqlSafe(format!("fetch forward {PORTION} from lines"));
+        let rows = sqlx::query(fetch).fetch_all(&mut **tx).await?;
+        rows.iter().map(|row| Line::try_from(LineRow::from_row(row)?)).collect()
+    }
+}
+
 struct LineRow {
     affiliate: AffiliateId,
     name: String,
@@ -101,6 +103,22 @@ struct LineRow {
     currency: Currency,
     commissions: i64,
     amount: rust_decimal::Decimal,
+}
+
+impl LineRow {
+    /// From a row whose columns come in the order of the query.
+    fn from_row(row: &sqlx::postgres::PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            affiliate: row.try_get(0)?,
+            name: row.try_get(1)?,
+            receiver: row.try_get(2)?,
+            problem: row.try_get(3)?,
+            receiver_changed_at: row.try_get(4)?,
+            currency: row.try_get(5)?,
+            commissions: row.try_get(6)?,
+            amount: row.try_get(7)?,
+        })
+    }
 }
 
 impl TryFrom<LineRow> for Line {

@@ -49,24 +49,24 @@ pub async fn next(app: &App) -> anyhow::Result<bool> {
     let lease = claimed.lease;
     let (sent, submission) = holding(app, lease, send(app, &claimed)).await?;
     crash_point("before_record");
-    keep(app, &claimed, &sent, &submission).await?;
+    with_patience(lease, async || record(app, &claimed, &sent, &submission).await).await?;
     crash_point("after_record");
     Ok(true)
 }
 
 /// Records, and waits for a database that has gone for a moment: given up, a plain refusal in hand would become doubt
 /// until somebody looks. Nobody else can take the batch while the database is gone, and a lost lease ends this.
-async fn keep(app: &App, claimed: &ClaimedBatch, sent: &Sent, submission: &Submission) -> anyhow::Result<()> {
+pub(super) async fn with_patience(lease: Lease, record: impl AsyncFn() -> anyhow::Result<()>) -> anyhow::Result<()> {
     for seconds in WAITS_FOR_THE_DATABASE {
-        match record(app, claimed, sent, submission).await {
+        match record().await {
             Err(error) if is_gone(&error) => {
-                tracing::warn!(batch.id = %claimed.lease.batch, "the database is gone, PayPal's answer waits: {error:#}");
+                tracing::warn!(batch.id = %lease.batch, "the database is gone, PayPal's answer waits: {error:#}");
                 tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
             }
             recorded => return recorded,
         }
     }
-    record(app, claimed, sent, submission).await
+    record().await
 }
 
 fn is_gone(error: &anyhow::Error) -> bool {
@@ -84,7 +84,7 @@ fn is_gone(error: &anyhow::Error) -> bool {
 async fn send(app: &App, claimed: &ClaimedBatch) -> anyhow::Result<(Sent, Submission)> {
     let lease = claimed.lease;
     let mut tx = app.database.merchant(lease.merchant).await?;
-    let credentials = connection::credentials(&mut tx, &app.vault, lease.connection).await?;
+    let credentials = connection::credentials(&mut tx, &app.vault, claimed.connection).await?;
     drop(tx);
     let Some(credentials) = credentials else {
         let sent = Sent {
@@ -158,7 +158,7 @@ async fn record(app: &App, claimed: &ClaimedBatch, sent: &Sent, submission: &Sub
         Submission::NotYet(why) => {
             let (reason, waits) = not_yet_words(why, claimed.currency);
             if let Some((currency, first)) = waits {
-                pause::begin(&mut tx, lease.connection, currency, &reason, now, first).await?;
+                pause::begin(&mut tx, claimed.connection, currency, &reason, now, first).await?;
             }
             let later = now + resend_after(claimed.attempts);
             if claimed.doubted {
@@ -170,7 +170,7 @@ async fn record(app: &App, claimed: &ClaimedBatch, sent: &Sent, submission: &Sub
             }
         }
         Submission::SlowDown(wait) => {
-            pause::begin(&mut tx, lease.connection, None, "RATE_LIMIT_REACHED", now, *wait).await?;
+            pause::begin(&mut tx, claimed.connection, None, "RATE_LIMIT_REACHED", now, *wait).await?;
             doubt(&mut tx, lease, now, now + *wait).await?;
             ("unknown", "PayPal asks us to slow down (429)".to_owned())
         }
@@ -209,12 +209,12 @@ async fn accepted(tx: &mut Tx, claimed: &ClaimedBatch, id: &PayPalBatchId, now: 
     .execute(&mut **tx)
     .await?;
     ensure_held(lease, changed.rows_affected())?;
-    pause::accepted(tx, lease.connection, claimed.currency, now).await?;
+    pause::accepted(tx, claimed.connection, claimed.currency, now).await?;
     Ok(())
 }
 
 /// Back to Ready, certainly not at PayPal.
-async fn not_yet(tx: &mut Tx, lease: Lease, again: OffsetDateTime, now: OffsetDateTime) -> anyhow::Result<()> {
+pub(super) async fn not_yet(tx: &mut Tx, lease: Lease, again: OffsetDateTime, now: OffsetDateTime) -> anyhow::Result<()> {
     let merchant = tx.merchant();
     let changed = sqlx::query!(
         r#"
@@ -245,7 +245,7 @@ fn not_yet_words(why: &NotYet, currency: Currency) -> (String, Option<(Option<Cu
     }
 }
 
-async fn doubt(tx: &mut Tx, lease: Lease, now: OffsetDateTime, again: OffsetDateTime) -> anyhow::Result<()> {
+pub(super) async fn doubt(tx: &mut Tx, lease: Lease, now: OffsetDateTime, again: OffsetDateTime) -> anyhow::Result<()> {
     let merchant = tx.merchant();
     let changed = sqlx::query!(
         r#"
@@ -265,7 +265,7 @@ async fn doubt(tx: &mut Tx, lease: Lease, now: OffsetDateTime, again: OffsetDate
 }
 
 /// We stop on purpose: nothing is sent or freed until a person has looked.
-async fn stick(
+pub(super) async fn stick(
     tx: &mut Tx,
     batch: crate::id::BatchId,
     fence: i64,
@@ -318,7 +318,7 @@ async fn end_attempt(tx: &mut Tx, lease: Lease, outcome: &str, sent: &Sent, now:
     Ok(())
 }
 
-fn ensure_held(lease: Lease, changed: u64) -> anyhow::Result<()> {
+pub(super) fn ensure_held(lease: Lease, changed: u64) -> anyhow::Result<()> {
     ensure!(
         changed == 1,
         "the lease on batch {} was lost while it was being sent; another instance has it",

@@ -1,0 +1,23 @@
+with wanted as (
+    select o.affiliate_id, o.currency, count(*) as commissions, sum(o.amount) as amount
+    from selected_commissions s
+    join owed o on o.merchant_id = s.merchant_id and o.commission_id = s.commission_id
+    where s.merchant_id = $1 and s.selection_id = $2
+    group by o.affiliate_id, o.currency
+)
+select
+    w.affiliate_id as "affiliate!: AffiliateId",
+    coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as "name!",
+    a.receiver,
+    case
+        when a.status <> 'active' then 'archived'
+        when a.receiver_refused is not null then 'refused'
+        else a.receiver_problem
+    end as problem,
+    a.receiver_changed_at,
+    w.currency as "currency!: Currency",
+    w.commissions as "commissions!",
+    w.amount as "amount!"
+from wanted w
+join affiliates a on a.merchant_id = $1 and a.id = w.affiliate_id
+order by w.currency, w.affiliate_id
