@@ -8,6 +8,7 @@ pub mod balances;
 mod cancel;
 mod certificates;
 pub mod client;
+pub mod large_batch;
 pub mod payouts;
 pub mod signature;
 pub mod webhooks;
