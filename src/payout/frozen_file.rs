@@ -54,7 +54,7 @@ pub(super) async fn draft(
             let file = files.iter_mut().find(|file| file.total.currency() == line.amount.currency());
             let file = file.context("a line has a currency without a total")?;
             let item = NewPayment::new(file.id, line);
-            file.add(&item)?;
+            file.add(&item).context("a file in memory cannot be written")?;
             items.push(item);
         }
         insert_items(tx, &ask.how, &items, now).await?;

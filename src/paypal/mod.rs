@@ -9,6 +9,7 @@ mod cancel;
 mod certificates;
 pub mod client;
 pub mod dropzone;
+pub mod large_batch;
 pub mod payouts;
 pub mod signature;
 pub mod webhooks;

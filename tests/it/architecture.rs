@@ -88,6 +88,13 @@ const PURE: &[&str] = &[
     "payout/reason/mod.rs",
     "payout/report.rs",
     "paypal/answer.rs",
+    "paypal/large_batch/answer.rs",
+    "paypal/large_batch/file_error.rs",
+    "paypal/large_batch/mod.rs",
+    "paypal/large_batch/name.rs",
+    "paypal/large_batch/records.rs",
+    "paypal/large_batch/report.rs",
+    "paypal/large_batch/write.rs",
     "paypal/payouts.rs",
 ];
 
