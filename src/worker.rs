@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::connection::notifications;
 use crate::import;
 use crate::mail::{notices, outbox};
-use crate::payout::{hint, inbox, reconcile, submit};
+use crate::payout::{collect, hint, inbox, reconcile, submit, upload};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,9 @@ pub async fn run(app: App, stop: CancellationToken) {
     for _ in 0..READERS {
         loops.spawn(repeat(app.clone(), stop.clone(), Step::Read));
     }
-    for step in [Step::Import, Step::Hint, Step::Register, Step::Missed, Step::Mail, Step::Notice] {
+    for step in
+        [Step::Upload, Step::Collect, Step::Import, Step::Hint, Step::Register, Step::Missed, Step::Mail, Step::Notice]
+    {
         loops.spawn(repeat(app.clone(), stop.clone(), step));
     }
     loops.spawn(repeat(app, stop, Step::Expire));
@@ -38,6 +40,8 @@ pub async fn run(app: App, stop: CancellationToken) {
 enum Step {
     Send,
     Read,
+    Upload,
+    Collect,
     Import,
     Mail,
     Notice,
@@ -75,6 +79,8 @@ async fn take(app: App, step: Step) -> anyhow::Result<bool> {
         match step {
             Step::Send => submit::next(&app).await,
             Step::Read => reconcile::next(&app).await,
+            Step::Upload => upload::next(&app).await,
+            Step::Collect => collect::next(&app).await,
             Step::Import => import::next(&app).await,
             Step::Mail => outbox::next(&app).await,
             Step::Notice => notices::next(&app).await,

@@ -1,9 +1,9 @@
 //! What PayPal showed of items, applied to ours: a page at a time, three statements a page.
 
 use super::item::{BLOCKED_STAYS, ItemState, NotPaid, Step, Wait};
-use super::store::item_state;
+use super::store::{Source, item_state};
 use crate::database::Tx;
-use crate::id::{BatchId, ItemId};
+use crate::id::{BatchId, ItemId, item_of};
 use crate::money::Currency;
 use crate::paypal::payouts::ItemSeen;
 use rust_decimal::Decimal;
@@ -28,15 +28,23 @@ struct Known {
     flagged: Option<String>,
 }
 
-/// Applies one page of facts. Items that are not ours are left alone: other tools may use the same account.
-pub(super) async fn apply(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen], now: OffsetDateTime) -> anyhow::Result<()> {
+/// Applies one page of facts. Items that are not ours are left alone: other tools may use the same account. Says how many
+/// were not ours, or were told twice.
+pub(super) async fn apply(
+    tx: &mut Tx,
+    batch: BatchId,
+    source: Source,
+    seen: &[ItemSeen],
+    now: OffsetDateTime,
+) -> anyhow::Result<usize> {
     let mut known = load(tx, batch, seen).await?;
     let taken = load_taken(tx, seen).await?;
     let mut transactions = HashSet::new();
-    let mut changes = Vec::new();
+    let (mut changes, mut strangers) = (Vec::new(), 0);
     for fact in seen {
         let Some(before) = known.remove(fact.sender_item_id.as_str()) else {
             tracing::warn!(batch.id = %batch, "PayPal lists an item of batch {batch} that we did not send, or lists it twice");
+            strangers += 1;
             continue;
         };
         let twice = fact.transaction_id.as_ref().is_some_and(|id| !transactions.insert(id));
@@ -47,8 +55,8 @@ pub(super) async fn apply(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen], now: O
         }
     }
     write(tx, &changes, now).await?;
-    write_history(tx, batch, &changes, now).await?;
-    Ok(())
+    write_history(tx, batch, source, &changes, now).await?;
+    Ok(strangers)
 }
 
 /// What one fact makes of an item. Anything that does not fit is flagged and changes no state.
@@ -59,8 +67,10 @@ fn observe(before: &Known, fact: &ItemSeen, is_another_items: bool, now: OffsetD
     {
         return strange(format!("PayPal shows {currency} {value} for this item"));
     }
-    if before.paypal_item_id.as_ref().is_some_and(|id| *id != fact.id.0) {
-        return strange(format!("PayPal now shows this item as {}", fact.id));
+    if let (Some(known), Some(shown)) = (&before.paypal_item_id, &fact.id)
+        && *known != shown.0
+    {
+        return strange(format!("PayPal now shows this item as {shown}"));
     }
     if is_another_items {
         return strange("PayPal shows another item's transaction for this one".into());
@@ -75,7 +85,7 @@ fn observe(before: &Known, fact: &ItemSeen, is_another_items: bool, now: OffsetD
     let since = if state == before.state { before.changed_at } else { now };
     Known {
         state,
-        paypal_item_id: Some(fact.id.0.clone()),
+        paypal_item_id: fact.id.as_ref().map(|id| id.0.clone()).or(before.paypal_item_id.clone()),
         transaction_id: fact.transaction_id.clone().or(before.transaction_id.clone()),
         fee: fact.fee.clone().or(before.fee.clone()),
         error: fact.error.clone(),
@@ -99,7 +109,8 @@ struct Taken {
 impl Taken {
     fn is_taken_from(&self, fact: &ItemSeen) -> bool {
         self.sender_item_id != fact.sender_item_id
-            && (self.paypal_item_id.as_ref() == Some(&fact.id.0)
+            && (self.paypal_item_id.is_some()
+                && self.paypal_item_id.as_deref() == fact.id.as_ref().map(|id| id.0.as_str())
                 || self.transaction_id.is_some() && self.transaction_id == fact.transaction_id)
     }
 }
@@ -107,7 +118,7 @@ impl Taken {
 async fn load_taken(tx: &mut Tx, seen: &[ItemSeen]) -> sqlx::Result<Vec<Taken>> {
     let merchant = tx.merchant();
     let names: Vec<String> = seen.iter().map(|item| item.sender_item_id.clone()).collect();
-    let items: Vec<String> = seen.iter().map(|item| item.id.0.clone()).collect();
+    let items: Vec<String> = seen.iter().filter_map(|item| Some(item.id.as_ref()?.0.clone())).collect();
     let transactions: Vec<String> = seen.iter().filter_map(|item| item.transaction_id.clone()).collect();
     sqlx::query_as!(
         Taken,
@@ -129,7 +140,7 @@ async fn load_taken(tx: &mut Tx, seen: &[ItemSeen]) -> sqlx::Result<Vec<Taken>> 
 
 async fn load(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen]) -> anyhow::Result<HashMap<String, Known>> {
     let merchant = tx.merchant();
-    let names: Vec<String> = seen.iter().map(|item| item.sender_item_id.clone()).collect();
+    let ids: Vec<_> = seen.iter().filter_map(|item| Some(item_of(&item.sender_item_id)?.0)).collect();
     let rows = sqlx::query!(
         r#"
         select
@@ -138,12 +149,12 @@ async fn load(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen]) -> anyhow::Result<
             paypal_item_id, transaction_id, fee, fee_currency, error_name, error_message, time_processed, changed_at,
             confirmed_at, flagged
         from payout_items
-        where merchant_id = $1 and batch_id = $2 and sender_item_id = any($3)
+        where merchant_id = $1 and batch_id = $2 and id = any($3)
         for update
         "#,
         merchant.0,
         batch.0,
-        &names
+        &ids
     )
     .fetch_all(&mut **tx)
     .await?;
@@ -233,10 +244,12 @@ fn columns(state: ItemState) -> (&'static str, Option<Wait>, Option<NotPaid>) {
 async fn write_history(
     tx: &mut Tx,
     batch: BatchId,
+    source: Source,
     changes: &[(Known, Known)],
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     let merchant = tx.merchant();
+    let (source, _) = source.columns();
     let lines: Vec<_> = changes
         .iter()
         .filter(|(before, after)| {
@@ -261,7 +274,7 @@ async fn write_history(
     sqlx::query!(
         r#"
         insert into payout_history (merchant_id, batch_id, item_id, at, source, was, became, evidence)
-        select $1, $2, n.item_id, $3, 'read', n.was, n.became, n.evidence
+        select $1, $2, n.item_id, $3, $8, n.was, n.became, n.evidence
         from unnest($4::uuid[], $5::text[], $6::text[], $7::text[]) as n (item_id, was, became, evidence)
         "#,
         merchant.0,
@@ -270,7 +283,8 @@ async fn write_history(
         &ids,
         &was,
         &became,
-        &evidence
+        &evidence,
+        source
     )
     .execute(&mut **tx)
     .await?;

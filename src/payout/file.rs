@@ -68,9 +68,9 @@ pub fn judge(seen: &Seen, now: OffsetDateTime) -> Verdict {
     }
     let stood_before = seen.uploaded_at.is_some_and(|uploaded_at| uploaded_at <= nack_at);
     match () {
-        () if seen.nack_is_doubtful => {
-            Verdict::Stuck("PayPal rejected a file of this name for what ours does not have: it may have read half of it, or a second copy")
-        }
+        () if seen.nack_is_doubtful => Verdict::Stuck(
+            "PayPal rejected a file of this name for what ours does not have: it may have read half of it, or a second copy",
+        ),
         () if seen.dups => Verdict::Stuck("PayPal rejected a file of this name, and says that it has had one before"),
         () if seen.doubted || !seen.whole || !stood_before => {
             Verdict::Stuck("PayPal rejected a file of this name, and it is not certain that it had read all of ours")
@@ -144,7 +144,9 @@ mod tests {
 
     #[test]
     fn an_ack_beats_any_nack() {
-        for seen in [rejected(), Seen { doubted: true, dups: true, nack_is_doubtful: true, ..rejected() }, Seen::default()] {
+        for seen in
+            [rejected(), Seen { doubted: true, dups: true, nack_is_doubtful: true, ..rejected() }, Seen::default()]
+        {
             assert_eq!(judge(&Seen { accepted: true, ..seen }, NACK), Verdict::Accepted);
         }
     }
@@ -161,7 +163,8 @@ mod tests {
         for name in ["SUMMARY_AND_PAYOUT_MATCH_CONFLICT", "total_payments_mismatch", "DUPLICATE_FILE", "FILE_DUP"] {
             assert!(is_doubtful(name), "{name}");
         }
-        for name in ["DUPLICATE_REF_ID", "INVALID_CURRENCY", "PAYOUT_AMOUNT_INVALID_FORMAT", "SANDBOX_LIMIT_ERROR", ""] {
+        for name in ["DUPLICATE_REF_ID", "INVALID_CURRENCY", "PAYOUT_AMOUNT_INVALID_FORMAT", "SANDBOX_LIMIT_ERROR", ""]
+        {
             assert!(!is_doubtful(name), "{name}");
         }
     }

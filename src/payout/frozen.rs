@@ -92,7 +92,8 @@ pub(super) async fn insert_batches(
     let ids: Vec<_> = batches.iter().map(|batch| batch.id.0).collect();
     let names: Vec<_> = batches.iter().map(|batch| sender_batch_id(batch.id)).collect();
     let currencies: Vec<_> = batches.iter().map(|batch| batch.currency.code().to_owned()).collect();
-    let items: Vec<_> = batches.iter().map(|batch| i32::try_from(batch.items).expect("a few million at most")).collect();
+    let items: Vec<_> =
+        batches.iter().map(|batch| i32::try_from(batch.items).expect("a few million at most")).collect();
     let totals: Vec<_> = batches.iter().map(|batch| batch.total.amount()).collect();
     let bodies: Vec<_> = batches.iter().map(|batch| batch.body.clone()).collect();
     let hashes: Vec<_> = batches.iter().map(|batch| batch.sha256.clone()).collect();
@@ -142,7 +143,12 @@ pub(super) async fn insert_batches(
 }
 
 /// Writes payments.
-pub(super) async fn insert_items(tx: &mut Tx, how: &How, items: &[NewPayment], now: OffsetDateTime) -> sqlx::Result<()> {
+pub(super) async fn insert_items(
+    tx: &mut Tx,
+    how: &How,
+    items: &[NewPayment],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
     let merchant = tx.merchant();
     let (_, state) = how.states();
     let ids: Vec<_> = items.iter().map(|item| item.id.0).collect();

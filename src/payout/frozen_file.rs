@@ -39,7 +39,8 @@ pub(super) async fn draft(
     if totals.iter().any(|total| total.items > MAX_LINES) {
         return Err(DraftError::TooMany);
     }
-    let mut files = totals.into_iter().map(|total| File::begin(ask, compression, total, now)).collect::<Result<Vec<_>, _>>()?;
+    let mut files =
+        totals.into_iter().map(|total| File::begin(ask, compression, total, now)).collect::<Result<Vec<_>, _>>()?;
     let mut seen = Seen::default();
     let mut lines = Lines::open(tx, ask.request).await?;
     loop {
@@ -117,12 +118,8 @@ impl File {
     fn begin(ask: &Ask, compression: Compression, total: Total, now: OffsetDateTime) -> anyhow::Result<Self> {
         let id = BatchId::new();
         let amount = Money::new(total.amount, total.currency).context("the total is not payable")?;
-        let summary = Summary {
-            total: amount,
-            items: u64::try_from(total.items)?,
-            subject: &ask.subject,
-            message: &ask.message,
-        };
+        let summary =
+            Summary { total: amount, items: u64::try_from(total.items)?, subject: &ask.subject, message: &ask.message };
         let name = InputName::new(now - NAME_AGE, &sender_batch_id(id), compression);
         let writer = Writer::new(Parts::default(), compression, &summary)?;
         Ok(Self { id, name, total: amount, expected: total.items, lines: 0, writer })

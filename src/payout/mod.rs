@@ -19,17 +19,19 @@
 
 mod adopt;
 pub mod again;
+pub mod answers;
 pub mod attention;
 pub mod batch;
 pub mod batches;
 pub mod cancel;
 mod claim;
+pub mod collect;
 pub(crate) mod crash;
 pub mod decide;
 pub mod draft;
 pub mod evidence;
-pub mod file;
 mod facts;
+pub mod file;
 mod frozen;
 pub mod frozen_file;
 pub mod hint;
@@ -41,6 +43,7 @@ pub mod reason;
 pub mod reconcile;
 mod refuse;
 pub mod report;
+mod reports;
 pub mod selection;
 mod store;
 pub mod stuck;

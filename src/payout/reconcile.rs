@@ -70,7 +70,7 @@ async fn read(app: &App, claimed: &ClaimedReading) -> anyhow::Result<Result<Batc
 async fn apply(app: &App, lease: Lease, page: &BatchPage) -> anyhow::Result<()> {
     let mut tx = app.database.merchant(lease.merchant).await?;
     ensure_held(&mut tx, lease).await?;
-    facts::apply(&mut tx, lease.batch, &page.items, app.clock.now()).await?;
+    facts::apply(&mut tx, lease.batch, Source::Read, &page.items, app.clock.now()).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -18,6 +18,19 @@ pub(super) struct NamedItem {
     receiver: bool,
 }
 
+impl NamedItem {
+    /// An item that the answer to a file names.
+    pub(super) fn of_file(sender_item_id: String, name: &str, text: &str) -> Self {
+        let about = name.to_ascii_uppercase();
+        let issue = if text.is_empty() { name } else { text };
+        Self {
+            sender_item_id,
+            issue: issue.chars().take(500).collect(),
+            receiver: about.contains("RECIPIENT") || about.contains("RECEIVER"),
+        }
+    }
+}
+
 /// Finds the items that a refusal names ("items[3].receiver") in the bytes it refused.
 pub(super) fn name_items(body: &[u8], refusal: &Refusal) -> Vec<NamedItem> {
     let frozen: FrozenBody = serde_json::from_slice(body).expect("we wrote this body");

@@ -12,12 +12,7 @@ use time::OffsetDateTime;
 /// What is still owed of a selection, one line per currency and affiliate, in that order.
 pub(super) async fn fetch_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec<Line>> {
     let merchant = tx.merchant();
-    let rows = sqlx::query_file_as!(LineRow, "src/payout/lines.sql",
-        merchant.0,
-        id.0
-    )
-    .fetch_all(&mut **tx)
-    .await?;
+    let rows = sqlx::query_file_as!(LineRow, "src/payout/lines.sql", merchant.0, id.0).fetch_all(&mut **tx).await?;
     rows.into_iter().map(Line::try_from).collect()
 }
 
@@ -199,6 +194,8 @@ pub(super) enum Source {
     Read,
     /// What PayPal told by itself.
     Event,
+    /// A file of PayPal's: its answer to ours, or a report.
+    Report,
 }
 
 impl Source {
@@ -209,6 +206,7 @@ impl Source {
             Self::Send => ("send", None),
             Self::Read => ("read", None),
             Self::Event => ("event", None),
+            Self::Report => ("report", None),
         }
     }
 }

@@ -49,14 +49,17 @@ pub async fn next(app: &App) -> anyhow::Result<bool> {
     let lease = claimed.lease;
     let (sent, submission) = holding(app, lease, send(app, &claimed)).await?;
     crash_point("before_record");
-    with_patience(lease, async || record(app, &claimed, &sent, &submission).await).await?;
+    with_patience(lease, || record(app, &claimed, &sent, &submission)).await?;
     crash_point("after_record");
     Ok(true)
 }
 
 /// Records, and waits for a database that has gone for a moment: given up, a plain refusal in hand would become doubt
 /// until somebody looks. Nobody else can take the batch while the database is gone, and a lost lease ends this.
-pub(super) async fn with_patience(lease: Lease, record: impl AsyncFn() -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub(super) async fn with_patience<F: Future<Output = anyhow::Result<()>>>(
+    lease: Lease,
+    record: impl Fn() -> F,
+) -> anyhow::Result<()> {
     for seconds in WAITS_FOR_THE_DATABASE {
         match record().await {
             Err(error) if is_gone(&error) => {
@@ -214,7 +217,12 @@ async fn accepted(tx: &mut Tx, claimed: &ClaimedBatch, id: &PayPalBatchId, now: 
 }
 
 /// Back to Ready, certainly not at PayPal.
-pub(super) async fn not_yet(tx: &mut Tx, lease: Lease, again: OffsetDateTime, now: OffsetDateTime) -> anyhow::Result<()> {
+pub(super) async fn not_yet(
+    tx: &mut Tx,
+    lease: Lease,
+    again: OffsetDateTime,
+    now: OffsetDateTime,
+) -> anyhow::Result<()> {
     let merchant = tx.merchant();
     let changed = sqlx::query!(
         r#"

@@ -40,7 +40,7 @@ pub async fn next(app: &App) -> anyhow::Result<bool> {
     crash_point("after_claim");
     let handover = holding(app, claimed.lease, hand_over(app, &claimed)).await?;
     crash_point("before_record");
-    with_patience(claimed.lease, async || record(app, &claimed, &handover).await).await?;
+    with_patience(claimed.lease, || record(app, &claimed, &handover)).await?;
     crash_point("after_record");
     app.wake.notify_waiters();
     Ok(true)
@@ -60,7 +60,11 @@ async fn hand_over(app: &App, claimed: &ClaimedFile) -> anyhow::Result<Handover>
         Ok(session) => session,
         Err(error) => {
             let (why, pauses) = no_session(&error);
-            return Ok(if claimed.doubted { Handover::Unknown { why, later } } else { Handover::NotYet { why, pauses } });
+            return Ok(if claimed.doubted {
+                Handover::Unknown { why, later }
+            } else {
+                Handover::NotYet { why, pauses }
+            });
         }
     };
     let handover = match look_first(app, claimed, &session).await {

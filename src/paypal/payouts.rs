@@ -208,8 +208,8 @@ pub struct BatchPage {
 /// One item as PayPal shows it.
 #[derive(Debug, Clone)]
 pub struct ItemSeen {
-    /// PayPal's id.
-    pub id: PayPalItemId,
+    /// PayPal's id; a report may leave it out.
+    pub id: Option<PayPalItemId>,
     /// Ours.
     pub sender_item_id: String,
     /// Where it stands.
@@ -251,7 +251,7 @@ pub fn parse_item(body: &[u8]) -> serde_json::Result<Option<ItemSeen>> {
 fn item(item: wire::Item) -> Option<ItemSeen> {
     let amount = |wire::Amount { value, currency }: wire::Amount| Some((value.parse().ok()?, currency));
     Some(ItemSeen {
-        id: PayPalItemId(item.payout_item_id.filter(|id| !id.is_empty())?),
+        id: Some(PayPalItemId(item.payout_item_id.filter(|id| !id.is_empty())?)),
         sender_item_id: item.payout_item.sender_item_id.unwrap_or_default(),
         status: TransactionStatus::parse(item.transaction_status.as_deref().unwrap_or_default()),
         amount: item.payout_item.amount.and_then(amount),

@@ -363,6 +363,9 @@ async fn pay(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) -
             errors.add("lines", "Something changed since you looked. Nothing was paid; review the new amounts.");
             again(&app, &signed, request, typed, errors).await
         }
+        Err(DraftError::TooMany) => Err(Error::Conflict(
+            "A file has at most 5,000,000 payments. Pay in several selections. Nothing was paid.".into(),
+        )),
         Err(DraftError::NoConnection) => Err(Error::Conflict("PayPal is not connected. Nothing was paid.".into())),
         Err(DraftError::AskedOtherwise) => {
             Err(Error::Conflict("This selection was already paid in another way. Nothing was paid again.".into()))
