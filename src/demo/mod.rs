@@ -171,8 +171,8 @@ async fn prepare(
         Some(_) => None,
         None => {
             let accounts = vec![Account { later: LATER, ..Account::new(HINTS.client_id, HINTS.secret) }];
-            let settings =
-                Settings { accounts, settle_after: SETTLE_AFTER, journal: Some(journal), clock: Clock::system() };
+            let (settle_after, journal, clock) = (SETTLE_AFTER, Some(journal), Clock::system());
+            let settings = Settings { accounts, settle_after, journal, clock, dropzone: None };
             Some(Simulator::start((Ipv4Addr::LOCALHOST, 0).into(), settings).await?)
         }
     };

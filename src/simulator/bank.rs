@@ -5,11 +5,16 @@
 
 use super::batch::{Batch, BatchStatus, ItemState};
 use super::currency;
+use super::dropzone::{
+    Ledger,
+    report::{FINAL_AFTER, Stage},
+};
 use super::hook::Hooks;
 use super::journal::Entry;
 use super::receiver::{Fate, fate};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use time::{Duration, OffsetDateTime};
 
 /// For how long PayPal refuses a repeated `sender_batch_id`, and keeps unclaimed money.
@@ -29,6 +34,7 @@ pub struct Bank {
     agenda: BTreeMap<(OffsetDateTime, u64), Due>,
     sequence: u64,
     hooks: Hooks,
+    dropzone: Ledger,
 }
 
 /// Where an item is: its batch, and its place in it.
@@ -39,6 +45,8 @@ pub type Place = (usize, usize);
 enum Due {
     Process { batch: usize, finish: OffsetDateTime, denied: Option<String> },
     Settle(Place),
+    SettlePart { batch: usize, part: Range<usize> },
+    Report { batch: usize, stage: Stage },
     Finish { batch: usize },
     Move { place: Place, from: ItemState, to: ItemState },
 }
@@ -56,6 +64,7 @@ impl Bank {
             agenda: BTreeMap::new(),
             sequence: 0,
             hooks: Hooks::default(),
+            dropzone: Ledger::default(),
         }
     }
 
@@ -72,6 +81,16 @@ impl Bank {
     /// Who wants to hear of what, and what there was to hear.
     pub fn hooks(&self) -> &Hooks {
         &self.hooks
+    }
+
+    /// What is kept of the DropZone.
+    pub fn dropzone(&self) -> &Ledger {
+        &self.dropzone
+    }
+
+    /// An SFTP account that is there from the start, and not written down.
+    pub fn open_dropzone(&mut self, user: &str, client_id: &str, key: Option<&str>) {
+        self.dropzone.open(user, client_id, key);
     }
 
     /// A batch by PayPal's id.
@@ -105,11 +124,15 @@ impl Bank {
     /// Applies what somebody did. The caller has checked that it may happen, and written it down.
     pub fn apply(&mut self, entry: Entry) {
         match entry {
-            Entry::Batch { at, client_id, payout_batch_id, settle_after_ms, denied, later, create } => {
+            Entry::Batch { at, client_id, payout_batch_id, settle_after_ms, denied, later, create, file } => {
                 self.advance(at);
                 let settle = Duration::milliseconds(settle_after_ms.try_into().unwrap_or(i64::MAX / 1_000_000));
-                let batch = Batch::new(payout_batch_id, client_id, create, at, later);
-                self.accept(at, batch, settle, denied);
+                let begin = file.as_ref().map_or(at, |file| file.begin.max(at));
+                let batch = Batch { file, ..Batch::new(payout_batch_id, client_id, create, at, later) };
+                if let Some(origin) = &batch.file {
+                    self.dropzone.accept(&batch, origin, at);
+                }
+                self.accept(begin, batch, settle, denied);
                 self.advance(at);
             }
             Entry::Cancel { at, payout_item_id } => {
@@ -150,6 +173,12 @@ impl Bank {
                 self.advance(at);
                 self.hooks.remove(&id);
             }
+            Entry::File { at, client_id, user, name, size, nack } => {
+                self.advance(at);
+                self.dropzone.refuse(client_id, user, name, size, nack, at);
+            }
+            Entry::Key { user, client_id, public_key } => self.dropzone.open(&user, &client_id, Some(&public_key)),
+            Entry::Unkey { user, fingerprint } => self.dropzone.close(&user, &fingerprint),
             Entry::Clock { .. } | Entry::Delivered { .. } => {}
         }
     }
@@ -177,6 +206,8 @@ impl Bank {
         match due {
             Due::Process { batch, finish, denied } => self.process(batch, at, finish, denied),
             Due::Settle(place) => self.settle(place, at),
+            Due::SettlePart { batch, part } => part.for_each(|item| self.settle((batch, item), at)),
+            Due::Report { batch, stage } => self.dropzone.report(&self.batches[batch], &stage, at),
             Due::Finish { batch } => self.finish(batch, at),
             Due::Move { place: (batch, item), from, to } => {
                 if self.batches[batch].items[item].state == from {
@@ -217,6 +248,7 @@ impl Bank {
                 self.hooks.item(at, index, batch, item);
             }
             self.hooks.batch(at, index, batch);
+            self.plan_reports(index, at, at);
             return;
         }
         *balance -= batch.amount + fees;
@@ -227,15 +259,38 @@ impl Bank {
             item.fee = currency::fee(item.payment.value, &batch.currency);
             item.processed = Some(at);
         }
-        // The items are paid one after the other until the batch is finished.
+        self.hooks.batch(at, index, &self.batches[index]);
+        self.plan_items(index, at, finish);
+        self.plan(finish, Due::Finish { batch: index });
+        self.plan_reports(index, at, finish);
+    }
+
+    /// The items are paid one after the other until the batch is finished; those of a file part by part.
+    fn plan_items(&mut self, index: usize, at: OffsetDateTime, finish: OffsetDateTime) {
+        let batch = &self.batches[index];
         let count = batch.items.len();
+        if let Some(file) = &batch.file {
+            for (part, at) in file.parts(count, at, finish) {
+                self.plan(at, Due::SettlePart { batch: index, part });
+            }
+            return;
+        }
         let step = (finish - at) / u32::try_from(count).expect("a batch has at most 15,000 items");
         for item in 0..count {
             let turn = u32::try_from(item + 1).expect("a batch has at most 15,000 items");
             self.plan(at + step * turn, Due::Settle((index, item)));
         }
-        self.plan(finish, Due::Finish { batch: index });
-        self.hooks.batch(at, index, &self.batches[index]);
+    }
+
+    /// A report of each part of a file as soon as it is processed, one of all of it, and one 31 days later.
+    fn plan_reports(&mut self, index: usize, at: OffsetDateTime, finish: OffsetDateTime) {
+        let batch = &self.batches[index];
+        let Some(file) = &batch.file else { return };
+        for (part, at) in file.parts(batch.items.len(), at, finish) {
+            self.plan(at, Due::Report { batch: index, stage: Stage::Part(part) });
+        }
+        self.plan(finish, Due::Report { batch: index, stage: Stage::Out });
+        self.plan(finish + FINAL_AFTER, Due::Report { batch: index, stage: Stage::Final });
     }
 
     /// One item meets its fate.
@@ -306,6 +361,9 @@ impl Bank {
         }
         item.state = state;
         item.processed = Some(at);
+        if state == ItemState::Unclaimed {
+            item.unclaimed = Some(at);
+        }
         if state == ItemState::Success {
             item.error = None;
         }

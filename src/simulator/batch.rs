@@ -1,6 +1,7 @@
 //! A batch and its items as the bank keeps them, and the ids PayPal gives them.
 
 use super::Later;
+use super::dropzone::Origin;
 use super::request::{Create, Header, Payment};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,21 @@ pub enum ItemState {
 }
 
 impl ItemState {
+    /// PayPal's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Success => "SUCCESS",
+            Self::Failed => "FAILED",
+            Self::Unclaimed => "UNCLAIMED",
+            Self::Returned => "RETURNED",
+            Self::Onhold => "ONHOLD",
+            Self::Blocked => "BLOCKED",
+            Self::Refunded => "REFUNDED",
+            Self::Reversed => "REVERSED",
+        }
+    }
+
     /// Whether the money is with the receiver or reserved for them.
     pub fn with_receiver(self) -> bool {
         match self {
@@ -116,6 +132,8 @@ pub struct Batch {
     pub open: usize,
     /// When its receivers do what they do later.
     pub later: Later,
+    /// The file it came in, if it did not come over REST.
+    pub file: Option<Origin>,
 }
 
 /// One payment of a batch.
@@ -137,6 +155,8 @@ pub struct Item {
     pub moved: bool,
     /// When its state last changed.
     pub processed: Option<OffsetDateTime>,
+    /// When it began to wait for its receiver.
+    pub unclaimed: Option<OffsetDateTime>,
     /// Whether its sender took it back.
     pub cancelled: bool,
     /// Whether an earlier item of the batch has the same `sender_item_id`.
@@ -172,6 +192,7 @@ impl Batch {
             items,
             amount,
             later,
+            file: None,
         }
     }
 
@@ -197,6 +218,7 @@ impl Item {
             fee: Decimal::ZERO,
             moved: false,
             processed: None,
+            unclaimed: None,
             cancelled: false,
             repeated: false,
         }

@@ -6,18 +6,22 @@ use super::currency::exact;
 use super::hook::signing;
 use super::reply::Reply;
 use super::state::State;
-use super::{help, play, view};
+use super::{dropzone, help, play, view};
 use hyper::{Method, StatusCode};
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use time::Duration;
 use time::format_description::well_known::Rfc3339;
 
 /// Answers a call at one of the doors.
 pub fn answer(state: &State, call: &Call, door: &str) -> Reply {
     let result = match (&call.method, door) {
-        (&Method::GET, "bank") => Ok(bank(state)),
+        (&Method::GET, "bank") => Ok(bank(state, call.parameter("summary").as_deref() == Some("1"))),
+        (&Method::GET, "dropzone") => dropzone::door::show(state),
+        (&Method::POST, "dropzone") => dropzone::door::change(state, &call.body),
         (&Method::POST, "accounts") => set_account(state, &call.body),
         (&Method::GET, "calls") => Ok(state.lock().0.calls.show()),
         (&Method::GET, "clock") => Ok(clock(state)),
@@ -35,11 +39,11 @@ pub fn answer(state: &State, call: &Call, door: &str) -> Reply {
         (&Method::POST, "balances") => set_balance(state, &call.body),
         (&Method::POST, door) if door.starts_with("batches/") => process(state, &door["batches/".len()..], &call.body),
         (&Method::POST, door) if door.starts_with("items/") => move_item(state, &door["items/".len()..], &call.body),
-        (_, "accounts" | "balances" | "bank" | "ca.pem" | "calls" | "clock" | "deliveries" | "faults") => {
+        (_, "accounts" | "balances" | "bank" | "ca.pem" | "calls" | "clock" | "deliveries" | "dropzone" | "faults") => {
             return refusal(StatusCode::METHOD_NOT_ALLOWED, &format!("no {} here", call.method));
         }
         _ => {
-            let doors = "accounts, balances, bank, batches/{payout_batch_id}, ca.pem, calls, clock, deliveries, faults, items/{payout_item_id}";
+            let doors = "accounts, balances, bank, batches/{payout_batch_id}, ca.pem, calls, clock, deliveries, dropzone, faults, items/{payout_item_id}";
             return refusal(StatusCode::NOT_FOUND, &format!("the doors are /_simulator/ followed by {doors}"));
         }
     };
@@ -53,20 +57,45 @@ fn refusal(status: StatusCode, why: &str) -> Reply {
     Reply::json(status, &json!({"error": why}))
 }
 
-fn bank(state: &State) -> Value {
+/// Everything, or without the items.
+fn bank(state: &State, summary: bool) -> Value {
     let (inner, now) = state.lock();
     let accounts: Vec<Value> = inner
         .bank
         .balances()
         .iter()
         .map(|(client_id, balances)| {
-            let shown: serde_json::Map<String, Value> =
+            let shown: Map<String, Value> =
                 balances.iter().map(|(code, sum)| ((*code).to_owned(), exact(*sum, code).into())).collect();
             json!({"client_id": client_id, "balances": shown})
         })
         .collect();
-    let batches: Vec<Value> = inner.bank.batches().iter().map(batch).collect();
+    let batches: Vec<Value> = inner.bank.batches().iter().map(if summary { summed } else { batch }).collect();
     json!({"now": now.format(&Rfc3339).unwrap_or_default(), "accounts": accounts, "batches": batches})
+}
+
+/// A batch with how many items stand where, and what they come to.
+fn summed(batch: &Batch) -> Value {
+    let mut states: BTreeMap<&str, [Decimal; 4]> = BTreeMap::new();
+    for item in &batch.items {
+        let moved = if item.moved { item.payment.value } else { Decimal::ZERO };
+        let sums = states.entry(item.state.word()).or_default();
+        for (sum, more) in sums.iter_mut().zip([Decimal::ONE, item.payment.value, moved, item.fee]) {
+            *sum += more;
+        }
+    }
+    let text = |sum: Decimal| exact(sum, &batch.currency);
+    let states: Map<String, Value> = states
+        .into_iter()
+        .map(|(state, [count, amount, moved, fee])| {
+            let count = count.to_u64().unwrap_or_default();
+            let sums = json!({"count": count, "amount": text(amount), "money_moved": text(moved), "fee": text(fee)});
+            (state.to_owned(), sums)
+        })
+        .collect();
+    let mut shown = header(batch);
+    shown["states"] = states.into();
+    shown
 }
 
 fn batch(batch: &Batch) -> Value {
@@ -89,15 +118,22 @@ fn batch(batch: &Batch) -> Value {
             })
         })
         .collect();
+    let mut shown = header(batch);
+    shown["items"] = items.into();
+    shown
+}
+
+fn header(batch: &Batch) -> Value {
     json!({
         "payout_batch_id": batch.id,
         "client_id": batch.client_id,
         "sender_batch_id": batch.header.sender_batch_id,
+        "file_name": batch.file.as_ref().map(|file| &file.name),
         "batch_status": batch.status,
         "currency": batch.currency,
         "amount": exact(batch.amount, &batch.currency),
+        "count": batch.items.len(),
         "time_created": view::time(batch.created),
-        "items": items,
     })
 }
 

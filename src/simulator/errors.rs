@@ -128,13 +128,15 @@ pub fn debug_id() -> String {
 }
 
 /// A sentence for the names that an item can carry. The names are PayPal's; nobody may depend on the sentences.
-fn message(name: &str) -> &'static str {
+pub fn message(name: &str) -> &'static str {
     match name {
         "RECEIVER_UNREGISTERED" => "Receiver is unregistered",
         "RECEIVER_UNCONFIRMED" => "Receiver's email or phone number is unconfirmed",
         "RECEIVER_ACCOUNT_LOCKED" => "Receiver account is inactive or locked",
         "RECEIVER_ACCOUNT_LIMITATION" => "Receiver account is limited",
         "RECEIVER_ACCOUNT_INVALID" => "Receiver account is invalid",
+        "ACCOUNT_RESTRICTED" => "User is restricted",
+        "INVALID_EMAIL_ID" => "The receiver's address is no e-mail address",
         "SELF_PAY_NOT_ALLOWED" => "The sender cannot pay itself",
         "INSUFFICIENT_FUNDS" => "Sender does not have sufficient funds. Please add funds and retry.",
         "DUPLICATE_ITEM" => "Another item of this batch has the same sender_item_id",

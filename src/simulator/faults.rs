@@ -1,6 +1,7 @@
 //! What goes wrong next. A rule names a call, which occurrence of it, and what happens then.
 
 use super::call::Name;
+use super::dropzone::faults::{self as dropzone, Step, Wrong};
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +14,8 @@ pub enum Which {
     Call(Name),
     /// Something else.
     Other(Other),
+    /// A step of a file through the DropZone.
+    Dropzone(Step),
 }
 
 /// What is no single call.
@@ -85,6 +88,9 @@ pub enum What {
     ForgeBody,
     /// A delivery's first try is signed for another webhook.
     ForgeWebhook,
+    /// Something that happens at the DropZone.
+    #[serde(untagged)]
+    Dropzone(Wrong),
 }
 
 impl What {
@@ -133,6 +139,9 @@ pub struct Rule {
     /// Seconds in a `Retry-After` header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+    /// How many bytes of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 fn one() -> u64 {
@@ -194,7 +203,16 @@ impl Faults {
 
     /// The rules that strike this delivery: all of them.
     pub fn strike_delivery(&mut self) -> Vec<Rule> {
-        let watching = self.0.iter_mut().filter(|armed| armed.rule.call == Which::Other(Other::Delivery));
+        self.strike_all(|call| call == Which::Other(Other::Delivery))
+    }
+
+    /// The rules that strike this step of the DropZone: all of them.
+    pub fn strike_step(&mut self, watches: impl Fn(Step) -> bool) -> Vec<Rule> {
+        self.strike_all(|call| matches!(call, Which::Dropzone(step) if watches(step)))
+    }
+
+    fn strike_all(&mut self, watches: impl Fn(Which) -> bool) -> Vec<Rule> {
+        let watching = self.0.iter_mut().filter(|armed| watches(armed.rule.call));
         let struck = watching.filter_map(|armed| {
             let strikes = armed.count();
             armed.fired += u64::from(strikes);
@@ -217,7 +235,7 @@ impl Which {
         match self {
             Self::Call(name) => call == name,
             Self::Other(Other::Any) => call.pays(),
-            Self::Other(Other::Delivery) => false,
+            Self::Other(Other::Delivery) | Self::Dropzone(_) => false,
         }
     }
 }
@@ -233,6 +251,12 @@ impl Rule {
         let named = answers || self.what == What::Denied;
         if self.nth == 0 || self.times == 0 {
             return Err("nth and times count from 1");
+        }
+        if let Which::Dropzone(step) = self.call {
+            return dropzone::check(step, self);
+        }
+        if self.bytes.is_some() || matches!(self.what, What::Dropzone(_)) {
+            return Err("this happens at the DropZone only");
         }
         if takes_time != self.ms.is_some() {
             return Err("ms belongs to delay, delay_before, slow_body, settle_after and shuffle, and they need it");

@@ -2,6 +2,7 @@
 
 use super::Later;
 use super::batch::ItemState;
+use super::dropzone::Origin;
 use super::hook::Webhook;
 use super::request::Create;
 use anyhow::Context;
@@ -34,6 +35,41 @@ pub enum Entry {
         later: Later,
         /// What was asked for.
         create: Create,
+        /// The file it came in, if it did not come over REST.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<Origin>,
+    },
+    /// A file was picked up and is no batch.
+    File {
+        /// When.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+        /// Whose.
+        client_id: String,
+        /// Who sent it.
+        user: String,
+        /// Its name.
+        name: String,
+        /// Its length.
+        size: u64,
+        /// Why it is refused; nothing when a file had this name before.
+        nack: Option<String>,
+    },
+    /// An SFTP account was made, or may have another key.
+    Key {
+        /// Which.
+        user: String,
+        /// From whose balance it pays.
+        client_id: String,
+        /// The key, as in a `.pub` file.
+        public_key: String,
+    },
+    /// A key was taken from an SFTP account.
+    Unkey {
+        /// Which account.
+        user: String,
+        /// The key's `SHA256:...`.
+        fingerprint: String,
     },
     /// An unclaimed item was taken back.
     Cancel {

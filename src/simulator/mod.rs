@@ -10,6 +10,7 @@ mod call;
 mod calls;
 mod currency;
 mod doors;
+mod dropzone;
 mod errors;
 mod extras;
 mod faults;
@@ -27,6 +28,8 @@ mod rest;
 mod server;
 mod state;
 mod view;
+
+pub use dropzone::{Dropzone, DropzoneAccount};
 
 use crate::clock::Clock;
 use anyhow::Context;
@@ -104,15 +107,17 @@ pub struct Settings {
     pub journal: Option<PathBuf>,
     /// Its time.
     pub clock: Clock,
+    /// Its SFTP server for Large Batch files, if it has one.
+    pub dropzone: Option<Dropzone>,
 }
 
 /// A running simulator. It ends when dropped, or with [`Simulator::stop`] after the calls in progress.
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
+    state: Arc<state::State>,
     stop: CancellationToken,
-    server: Option<JoinHandle<()>>,
-    courier: Option<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Simulator {
@@ -122,11 +127,26 @@ impl Simulator {
             .await
             .with_context(|| format!("the PayPal simulator cannot listen on {listen}"))?;
         let address = listener.local_addr()?;
-        let state = Arc::new(state::State::new(settings, address)?);
+        let dropzone = match &settings.dropzone {
+            None => None,
+            Some(dropzone) => {
+                let listen = dropzone.listen;
+                let listener = TcpListener::bind(listen).await;
+                Some(listener.with_context(|| format!("the simulated DropZone cannot listen on {listen}"))?)
+            }
+        };
+        let dropzone_address = dropzone.as_ref().map(TcpListener::local_addr).transpose()?;
+        let state = Arc::new(state::State::new(settings, address, dropzone_address)?);
         let stop = CancellationToken::new();
-        let courier = tokio::spawn(hook::courier::run(Arc::clone(&state), stop.clone()));
-        let server = tokio::spawn(server::serve(listener, address, state, stop.clone()));
-        Ok(Simulator { address, stop, server: Some(server), courier: Some(courier) })
+        let mut tasks = vec![
+            tokio::spawn(hook::courier::run(Arc::clone(&state), stop.clone())),
+            tokio::spawn(server::serve(listener, address, Arc::clone(&state), stop.clone())),
+        ];
+        if let Some(listener) = dropzone {
+            tasks.push(tokio::spawn(dropzone::ssh::serve(listener, Arc::clone(&state), stop.clone())));
+            tasks.push(tokio::spawn(dropzone::pick_up::run(Arc::clone(&state), stop.clone())));
+        }
+        Ok(Simulator { address, state, stop, tasks })
     }
 
     /// Where it listens.
@@ -139,10 +159,26 @@ impl Simulator {
         format!("http://{}", self.address)
     }
 
+    /// Where its DropZone listens, if it has one.
+    pub fn dropzone_address(&self) -> Option<SocketAddr> {
+        self.state.dropzone.as_ref().map(|zone| zone.address)
+    }
+
+    /// The `SHA256:...` of its DropZone's host key, for the next connection.
+    pub fn dropzone_host_key(&self) -> Option<String> {
+        self.state.dropzone.as_ref().map(|zone| zone.host_key().fingerprint())
+    }
+
+    /// Lets an SFTP account have one more key, and makes the account if need be, as PayPal's staff would. The text is
+    /// that of an OpenSSH `.pub` file.
+    pub fn add_dropzone_key(&self, user: &str, client_id: &str, public_key: &str) -> anyhow::Result<()> {
+        dropzone::door::add_key(&self.state, user, Some(client_id), public_key).map_err(anyhow::Error::msg)
+    }
+
     /// Takes no more calls, and returns when those in progress have ended.
     pub async fn stop(mut self) {
         self.stop.cancel();
-        for task in [self.server.take(), self.courier.take()].into_iter().flatten() {
+        for task in std::mem::take(&mut self.tasks) {
             if let Err(error) = task.await {
                 tracing::error!("The PayPal simulator ended badly: {error}");
             }
@@ -190,6 +226,20 @@ pub struct Args {
     /// When a "claims-later" receiver claims the money
     #[arg(long, value_name = "DURATION", default_value = "48h", value_parser = duration)]
     pub claimed_after: Duration,
+    /// Take Large Batch files over SFTP here; port 0 takes any free port
+    #[arg(long, value_name = "ADDR")]
+    pub dropzone: Option<SocketAddr>,
+    /// An SFTP account: its name, the app from whose balance it pays, a file of OpenSSH public keys; repeatable
+    #[arg(long = "dropzone-account", value_name = "USER:CLIENT_ID:PUBLIC_KEY_FILE", requires = "dropzone")]
+    #[arg(value_parser = dropzone::account)]
+    pub dropzone_accounts: Vec<DropzoneAccount>,
+    /// How long after its last byte a file is picked up
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration, requires = "dropzone")]
+    pub pick_up_after: Duration,
+    /// How many items of a file make a part
+    #[arg(long, value_name = "N", default_value_t = 500_000, requires = "dropzone")]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
+    pub part_size: usize,
     /// Keep the bank in this file across restarts; without it, it is forgotten
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
@@ -210,10 +260,19 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut ids: Vec<&str> = accounts.iter().map(|account| account.client_id.as_str()).collect();
     ids.sort_unstable();
     anyhow::ensure!(ids.windows(2).all(|pair| pair[0] != pair[1]), "a CLIENT_ID was given twice");
-    let settings =
-        Settings { accounts, settle_after: args.settle_after, journal: args.journal, clock: Clock::system() };
-    let simulator = Simulator::start(args.listen, settings).await?;
+    let dropzone = args.dropzone.map(|listen| Dropzone {
+        listen,
+        accounts: args.dropzone_accounts,
+        pick_up_after: args.pick_up_after,
+        part_size: args.part_size,
+    });
+    let (settle_after, journal, clock) = (args.settle_after, args.journal, Clock::system());
+    let simulator =
+        Simulator::start(args.listen, Settings { accounts, settle_after, journal, clock, dropzone }).await?;
     writeln!(std::io::stdout(), "PayPal simulator listening on {}", simulator.url())?;
+    if let Some(address) = simulator.dropzone_address() {
+        writeln!(std::io::stdout(), "PayPal DropZone listening on sftp://{address}")?;
+    }
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -70,7 +70,7 @@ pub enum Fate {
 }
 
 /// The item errors that `failed+NAME@...` can ask for.
-const FAILURES: [&str; 27] = [
+const FAILURES: [&str; 28] = [
     "UNDEFINED",
     "USER_COUNTRY_NOT_ALLOWED",
     "USER_FUNDING_SOURCE_INELIGIBLE",
@@ -83,6 +83,7 @@ const FAILURES: [&str; 27] = [
     "REFUSED_ACTION_DENIED",
     "RECEIVER_COUNTRY_NOT_ALLOWED",
     "INVALID_EMAIL",
+    "INVALID_EMAIL_ID",
     "SENDER_STATE_RESTRICTED",
     "RECEIVER_STATE_RESTRICTED",
     "CLOSED_MARKET",
@@ -111,6 +112,10 @@ pub fn fate(client_id: &str, kind: &str, receiver: &str) -> Fate {
         // A real one is 13 capitals and digits; the sandbox fails others with this reason.
         let real = receiver.len() == 13 && !receiver.bytes().any(|byte| byte.is_ascii_lowercase());
         return if real { Fate::Paid } else { Fate::Failed("RECEIVER_ACCOUNT_INVALID") };
+    }
+    if kind == "EMAIL" && !matches(kind, receiver, false) {
+        // A file may say so; over REST it is refused before.
+        return Fate::Failed("INVALID_EMAIL_ID");
     }
     let address = receiver.to_ascii_lowercase();
     if address == own_address(client_id) {

@@ -52,7 +52,8 @@ pub struct Payment {
     pub purpose: Option<String>,
 }
 
-const PURPOSES: [&str; 9] =
+/// Why something may be paid.
+pub const PURPOSES: [&str; 9] =
     ["AWARDS", "PRIZES", "DONATIONS", "GOODS", "SERVICES", "REBATES", "CASHBACK", "DISCOUNTS", "NON_GOODS_OR_SERVICES"];
 
 /// Reads and checks a whole body. One bad item refuses all of them.

@@ -126,6 +126,7 @@ fn create(
             .unwrap_or_default(),
         denied: denied.map(|name| name.unwrap_or_else(|| "INSUFFICIENT_FUNDS".to_owned())),
         create,
+        file: None,
     };
     inner.record(entry).map_err(|error| {
         tracing::error!("{error:#}");
@@ -156,7 +157,7 @@ fn show_batch(inner: &Inner, caller: &Caller, call: &Call, id: &str) -> Result<R
         None => inner
             .bank
             .batch(id)
-            .filter(|batch| batch.client_id == caller.client_id)
+            .filter(|batch| batch.client_id == caller.client_id && batch.file.is_none())
             .ok_or_else(Problem::unknown_resource)?,
     };
     let page = number(call, "page", 1, 1)?;
@@ -215,7 +216,8 @@ fn show_item(inner: &Inner, caller: &Caller, call: &Call, id: &str) -> Result<Re
 }
 
 fn own_item<'a>(inner: &'a Inner, caller: &Caller, id: &str) -> Result<(&'a Batch, usize), Problem> {
-    let own = |(batch, _): &(&Batch, usize)| batch.client_id == caller.client_id;
+    // Whether PayPal shows what came in a file is not documented; a client must not count on it.
+    let own = |(batch, _): &(&Batch, usize)| batch.client_id == caller.client_id && batch.file.is_none();
     inner.bank.item(id).filter(own).ok_or_else(Problem::unknown_resource)
 }
 

@@ -175,7 +175,7 @@ async fn strike(state: &State, call: &Call, name: Name, id: &str, rule: &Rule) -
             reply
         }
         What::DuplicateWithoutLink | What::Denied | What::SettleAfter => carry_out(),
-        // These strike deliveries.
+        // These strike deliveries, and the DropZone.
         What::Duplicate
         | What::Shuffle
         | What::Lose
@@ -183,7 +183,8 @@ async fn strike(state: &State, call: &Call, name: Name, id: &str, rule: &Rule) -
         | What::ForgeHost
         | What::ForgeCertificate
         | What::ForgeBody
-        | What::ForgeWebhook => carry_out(),
+        | What::ForgeWebhook
+        | What::Dropzone(_) => carry_out(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::bank::Bank;
 use super::calls::Calls;
+use super::dropzone::{DropzoneAccount, Zone, door, keys};
 use super::faults::{Faults, What};
 use super::hook::courier::Parcel;
 use super::hook::outbox::Outbox;
@@ -23,6 +24,8 @@ pub struct State {
     pub settle_after: Duration,
     /// The time.
     pub clock: Clock,
+    /// The DropZone, if there is one.
+    pub dropzone: Option<Zone>,
     /// Where it listens, for callers that have never called.
     base: String,
     inner: Mutex<Inner>,
@@ -52,8 +55,10 @@ pub struct Inner {
 
 impl State {
     /// The state at the end of the journal, if there is one.
-    pub fn new(settings: Settings, address: SocketAddr) -> anyhow::Result<State> {
-        let Settings { accounts, settle_after, journal, clock } = settings;
+    pub fn new(settings: Settings, address: SocketAddr, dropzone: Option<SocketAddr>) -> anyhow::Result<State> {
+        let Settings { accounts, settle_after, journal, clock, dropzone: zone } = settings;
+        let open = zone.as_ref().zip(dropzone);
+        let open = open.map(|(zone, address)| Zone::new(zone, address, journal.as_deref())).transpose()?;
         let (journal, entries) = match journal {
             Some(path) => Journal::open(&path)?,
             None => (Journal::none(), Vec::new()),
@@ -83,7 +88,27 @@ impl State {
             certificates: Certificates::default(),
             journal,
         };
-        Ok(State { settle_after, clock, base: format!("http://{address}"), inner: Mutex::new(inner) })
+        let base = format!("http://{address}");
+        let state = State { settle_after, clock, dropzone: open, base, inner: Mutex::new(inner) };
+        for account in zone.into_iter().flat_map(|zone| zone.accounts) {
+            state.open_dropzone(&account)?;
+        }
+        Ok(state)
+    }
+
+    /// An SFTP account that is there from the start. Its keys are not written down: the next start may have others.
+    fn open_dropzone(&self, account: &DropzoneAccount) -> anyhow::Result<()> {
+        let DropzoneAccount { user, client_id, public_keys } = account;
+        let (mut inner, _) = self.lock();
+        let described = |why: String| anyhow::anyhow!("the DropZone account {user}: {why}");
+        door::account(&inner, user, Some(client_id)).map_err(described)?;
+        inner.bank.open_dropzone(user, client_id, None);
+        for text in public_keys {
+            for key in keys::read(text).map_err(described)? {
+                inner.bank.open_dropzone(user, client_id, Some(&key.to_openssh()?));
+            }
+        }
+        Ok(())
     }
 
     /// Takes the lock, and lets everything happen in the bank that is due by now.
@@ -93,6 +118,9 @@ impl State {
         let now = inner.bank.advance(self.clock.now());
         let Inner { bank, outbox, faults, .. } = &mut *inner;
         outbox.plan(bank.hooks(), faults);
+        if let Some(zone) = &self.dropzone {
+            zone.folders().publish(bank.dropzone().papers(), faults);
+        }
         (inner, now)
     }
 

@@ -64,7 +64,7 @@ impl Hooks {
 
     /// Notes that the batch came to where it stands.
     pub fn batch(&mut self, at: OffsetDateTime, place: usize, batch: &Batch) {
-        if let Some((kind, webhooks)) = self.wanted(&batch.client_id, event::of_batch(batch.status)) {
+        if let Some((kind, webhooks)) = self.wanted(batch, event::of_batch(batch.status)) {
             self.events.push(Event::batch(at, kind, place, batch, webhooks));
         }
     }
@@ -72,14 +72,15 @@ impl Hooks {
     /// Notes that an item of it came to where it stands.
     pub fn item(&mut self, at: OffsetDateTime, place: usize, batch: &Batch, item: usize) {
         let item = &batch.items[item];
-        if let Some((kind, webhooks)) = self.wanted(&batch.client_id, event::of_item(item)) {
+        if let Some((kind, webhooks)) = self.wanted(batch, event::of_item(item)) {
             self.events.push(Event::item(at, kind, place, item, webhooks));
         }
     }
 
-    fn wanted(&self, client_id: &str, kind: Option<&'static str>) -> Option<(&'static str, Vec<String>)> {
-        let kind = kind?;
-        let own = self.of(client_id).filter(|webhook| webhook.wants(kind));
+    /// Whether PayPal tells of what came in a file is not documented: nothing is told.
+    fn wanted(&self, batch: &Batch, kind: Option<&'static str>) -> Option<(&'static str, Vec<String>)> {
+        let kind = kind.filter(|_| batch.file.is_none())?;
+        let own = self.of(&batch.client_id).filter(|webhook| webhook.wants(kind));
         let webhooks: Vec<String> = own.map(|webhook| webhook.id.clone()).collect();
         (!webhooks.is_empty()).then_some((kind, webhooks))
     }

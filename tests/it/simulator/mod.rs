@@ -64,7 +64,7 @@ fn settings(settle_after: Duration) -> Settings {
     let without_payouts = Account { payouts: false, ..Account::new("no-payouts", SECRET) };
     let not_approved = Account { approved: false, ..Account::new("not-approved", SECRET) };
     let accounts = vec![Account::new(ID, SECRET), Account::new("client-2", SECRET), without_payouts, not_approved];
-    Settings { accounts, settle_after, journal: None, clock: Clock::system() }
+    Settings { accounts, settle_after, journal: None, clock: Clock::system(), dropzone: None }
 }
 
 impl Rig {

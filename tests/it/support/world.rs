@@ -73,8 +73,13 @@ impl World {
             Account { payouts: false, ..Account::new("no-payouts", "secret") },
             Account { approved: false, ..Account::new("not-approved", "secret") },
         ];
-        let settings =
-            Settings { accounts, settle_after: StdDuration::from_secs(3), journal: None, clock: clock.clone() };
+        let settings = Settings {
+            accounts,
+            settle_after: StdDuration::from_secs(3),
+            journal: None,
+            clock: clock.clone(),
+            dropzone: None,
+        };
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), settings).await.unwrap();
         let app = App { carrier, ..app_on(database, Some(simulator.url()), clock) };
         let site = Site::of(app, url, keep).await;
