@@ -132,6 +132,8 @@ create table dropzone_files (
     bad_rows     bigint not null default 0,
     unknown_refs bigint not null default 0,
     says         text,                          -- the first of what could not be used, or read at all
+    seen_at      timestamptz,                   -- a person has looked at that
+    seen_by      uuid references people,
     primary key (merchant_id, id),
     foreign key (merchant_id, dropzone_id) references dropzones (merchant_id, id),
     foreign key (merchant_id, batch_id) references payout_batches (merchant_id, id),
@@ -140,7 +142,7 @@ create table dropzone_files (
 create index dropzone_files_of_a_batch on dropzone_files (merchant_id, batch_id, id);
 create index dropzone_files_to_handle on dropzone_files (merchant_id, dropzone_id) where handled_at is null;
 create index dropzone_files_for_a_person on dropzone_files (merchant_id, batch_id)
-    where outcome = 'unreadable' or bad_rows > 0 or unknown_refs > 0;
+    where seen_at is null and (outcome = 'unreadable' or bad_rows > 0 or unknown_refs > 0);
 select protect('dropzone_files');
 
 create table dropzone_file_parts (

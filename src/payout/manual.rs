@@ -1,5 +1,5 @@
-//! What a person may do with a batch that is not on its way at PayPal: take it back before it was sent, and say what
-//! became of a payment made outside.
+//! What a person may do with a batch that is not on its way at PayPal: let a prepared file go, take a batch back before
+//! it was sent, and say what became of a payment made outside.
 
 use super::refuse::refuse;
 use super::store::{Source, release, tell};
@@ -9,10 +9,48 @@ use crate::database::Tx;
 use crate::id::{BatchId, MerchantId};
 use crate::paypal::Refusal;
 use serde_json::json;
+use time::OffsetDateTime;
 
 /// Nothing was changed: the batch is not, or no longer, where this could be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLate;
+
+/// Lets a prepared file go, at once or at some time; until it leaves, that time can be changed and the file taken back.
+pub async fn let_go(
+    app: &App,
+    merchant: MerchantId,
+    actor: &Actor,
+    batch: BatchId,
+    at: Option<OffsetDateTime>,
+) -> anyhow::Result<Result<(), TooLate>> {
+    let mut tx = app.database.merchant(merchant).await?;
+    let released = sqlx::query!(
+        r#"
+        with released as (
+            update payout_batches
+            set state = 'ready', look_at = $4, changed_at = $3
+            where merchant_id = $1 and id = $2 and rail = 'file' and state in ('prepared', 'ready') and attempts = 0
+            returning request_id
+        )
+        update payout_requests r
+        set released_at = coalesce(r.released_at, $3)
+        from released
+        where r.merchant_id = $1 and r.id = released.request_id
+        "#,
+        merchant.0,
+        batch.0,
+        actor.at,
+        at.unwrap_or(actor.at)
+    )
+    .execute(&mut *tx)
+    .await?;
+    if released.rows_affected() == 0 {
+        return Ok(Err(TooLate));
+    }
+    finish(tx, actor, batch, if at.is_some() { "scheduled" } else { "let go" }).await?;
+    app.wake.notify_waiters();
+    Ok(Ok(()))
+}
 
 /// Takes back a payment that waits. Batches that were never handed to PayPal, and those that PayPal certainly did not
 /// take, can be; their commissions are due again.

@@ -32,6 +32,7 @@ pub mod draft;
 pub mod evidence;
 mod facts;
 pub mod file;
+pub mod files;
 mod frozen;
 pub mod frozen_file;
 pub mod hint;

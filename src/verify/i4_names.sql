@@ -3,8 +3,15 @@
 with batches as (
     select
         case
-            when sha256(coalesce(b.body, '')) <> b.body_sha256 then
+            when sha256(coalesce(b.body, (
+                    select string_agg(p.content, '' order by p.place)
+                    from payout_file_parts p
+                    where p.merchant_id = b.merchant_id and p.batch_id = b.id
+                ), '')) <> b.body_sha256 then
                 format('the body of batch %s is not the one that was frozen', b.number)
+            when b.rail = 'file' and f.name is distinct from
+                    'pp_payouts_' || split_part(f.name, '_', 3) || '_' || b.sender_batch_id || substring(f.name from '\.csv(?:\.gz)?$') then
+                format('the file of batch %s has another name than it was given', b.number)
             when b.sender_batch_id <> n.name then format('batch %s has another name than it was given', b.number)
             when b.rail = 'api'
                 and convert_from(b.body, 'UTF8')::json #>> '{sender_batch_header,sender_batch_id}'
@@ -12,6 +19,7 @@ with batches as (
                 format('the frozen body of batch %s has another name', b.number)
         end as problem
     from payout_batches b
+    left join payout_files f on f.merchant_id = b.merchant_id and f.batch_id = b.id
     cross join lateral (
         select
             string_agg(
@@ -48,6 +56,10 @@ guards as (
             ('statements_are_insert_only', 'payout_statements'),
             ('reports_are_insert_only', 'payout_reports'),
             ('findings_are_insert_only', 'payout_findings'),
+            ('a_file_keeps_its_name', 'payout_files'),
+            ('files_are_kept', 'payout_files'),
+            ('parts_are_insert_only', 'payout_file_parts'),
+            ('parts_are_insert_only', 'dropzone_file_parts'),
             ('a_commission_stands', 'commissions'),
             ('commissions_are_kept', 'commissions')
     ) as g (name, guarded)

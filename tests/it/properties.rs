@@ -136,7 +136,7 @@ proptest! {
         let page = serde_json::json!({"batch_header": header, "items": items});
         if let Ok(page) = parse_batch(&serde_json::to_vec(&page).unwrap()) {
             for item in page.items {
-                prop_assert!(!item.id.0.is_empty() && !item.id.0.contains('\0'));
+                prop_assert!(item.id.is_some_and(|id| !id.0.is_empty() && !id.0.contains('\0')));
             }
         }
     }

@@ -9,7 +9,7 @@ use stipend::app::App;
 use stipend::clock::Clock;
 use stipend::database::Database;
 use stipend::id::{InstanceId, MerchantId, PersonId};
-use stipend::paypal::Client;
+use stipend::paypal::{Client, DropZone};
 use stipend::role::Role;
 use stipend::vault::Vault;
 use tokio::net::TcpListener;
@@ -39,6 +39,7 @@ pub fn app_on(database: Database, simulator: Option<String>, clock: Clock) -> Ap
     App {
         database,
         vault: Vault::new(&MASTER_KEY),
+        dropzone: DropZone::new(simulator.is_some(), None),
         paypal: Client::new(http, simulator, clock.clone()),
         clock,
         carrier: None,

@@ -20,9 +20,9 @@ use stipend::mail;
 use stipend::payout::draft::{Ask, DraftError, How, draft};
 use stipend::payout::selection::{self, Ticked};
 use stipend::payout::{hint, reconcile, submit};
-use stipend::paypal::{Credentials, Environment};
+use stipend::paypal::{Credentials, DropZone, Environment};
 use stipend::role::Role;
-use stipend::simulator::{Account, Settings, Simulator};
+use stipend::simulator::{Account, Dropzone, Settings, Simulator};
 use stipend::verify::verify;
 use time::{Date, Duration};
 
@@ -78,10 +78,16 @@ impl World {
             settle_after: StdDuration::from_secs(3),
             journal: None,
             clock: clock.clone(),
-            dropzone: None,
+            dropzone: Some(Dropzone {
+                pick_up_after: StdDuration::from_millis(100),
+                part_size: 3,
+                ..Dropzone::new("127.0.0.1:0".parse().unwrap(), Vec::new())
+            }),
         };
         let simulator = Simulator::start("127.0.0.1:0".parse().unwrap(), settings).await.unwrap();
-        let app = App { carrier, ..app_on(database, Some(simulator.url()), clock) };
+        let dropzone = simulator.dropzone_address().map(|address| address.to_string());
+        let app =
+            App { carrier, dropzone: DropZone::new(true, dropzone), ..app_on(database, Some(simulator.url()), clock) };
         let site = Site::of(app, url, keep).await;
         let merchant = site.merchant("Acme").await;
         let person = site.person("ann@example.com", "Acme", Role::Admin).await;
@@ -112,7 +118,9 @@ impl World {
 
     /// A second instance of the application: the same database and clock, its own leases and tokens.
     pub fn another_instance(&self) -> App {
-        app_on(self.app.database.clone(), Some(self.simulator.url()), self.app.clock.clone())
+        let app = app_on(self.app.database.clone(), Some(self.simulator.url()), self.app.clock.clone());
+        let dropzone = self.simulator.dropzone_address().map(|address| address.to_string());
+        App { dropzone: DropZone::new(true, dropzone), ..app }
     }
 
     /// Owes the affiliate of this address some amounts, due today.
@@ -345,7 +353,7 @@ impl World {
             "select i.sender_item_id, i.state, i.amount,
                 exists (select from allocations l where l.merchant_id = i.merchant_id and l.item_id = i.id and l.released_at is null)
             from payout_items i join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_id
-            where i.merchant_id = $1 and b.rail = 'api'",
+            where i.merchant_id = $1 and b.rail <> 'manual'",
         )
         .bind(self.merchant)
         .fetch_all(&mut *tx)
