@@ -16,6 +16,7 @@ mod demo;
 mod home;
 mod import;
 mod in_a_browser;
+mod large_batch;
 mod local_postgres;
 mod mail;
 mod main_job;
