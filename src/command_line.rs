@@ -2,6 +2,7 @@
 
 use crate::config::{DataFlags, ServeFlags};
 use crate::demo;
+use crate::large_batch_check;
 use crate::role::Role;
 use crate::simulator;
 use clap::{Parser, Subcommand};
@@ -46,12 +47,22 @@ pub enum Command {
     },
     /// Run the simulated PayPal alone, to develop and test against
     PaypalSimulator(simulator::Args),
+    /// Work with the files of PayPal's Large Batch Payouts
+    #[command(subcommand)]
+    LargeBatch(LargeBatchCommand),
     /// Add merchants
     #[command(subcommand)]
     Merchant(MerchantCommand),
     /// Add people who sign in
     #[command(subcommand)]
     User(UserCommand),
+}
+
+/// What can be done with the files of Large Batch Payouts.
+#[derive(Debug, Subcommand)]
+pub enum LargeBatchCommand {
+    /// Print what PayPal would answer to a file, and what to do about it; status 1 if PayPal would reject it
+    Check(large_batch_check::Args),
 }
 
 /// What can be done with merchants.

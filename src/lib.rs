@@ -16,6 +16,7 @@ pub mod database;
 pub mod demo;
 pub mod id;
 pub mod import;
+pub mod large_batch_check;
 pub mod mail;
 pub mod master_key;
 pub mod money;

@@ -7,15 +7,16 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use stipend::admin::{self, Added, NewMerchant, NewPerson};
 use stipend::clock::Clock;
-use stipend::command_line::{Command, CommandLine, MerchantCommand, UserCommand};
+use stipend::command_line::{Command, CommandLine, LargeBatchCommand, MerchantCommand, UserCommand};
 use stipend::config::{DataFlags, Problems};
 use stipend::database::Database;
 use stipend::database::local::LocalPostgres;
 use stipend::role::Role;
-use stipend::{demo, serve, simulator, telemetry, verify};
+use stipend::{demo, large_batch_check, serve, simulator, telemetry, verify};
 
-/// The status of a configuration that cannot be run with; clap uses it for unknown flags too.
-const MISCONFIGURED: u8 = 2;
+/// The status of a configuration that cannot be run with, and of a file that cannot be checked; clap uses it for unknown
+/// flags too.
+const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
     let command_line = CommandLine::parse();
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(run(command_line.command));
     runtime.shutdown_background();
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => failed(&error),
     }
 }
@@ -34,13 +35,13 @@ fn main() -> ExitCode {
 fn failed(error: &anyhow::Error) -> ExitCode {
     if let Some(problems) = error.downcast_ref::<Problems>() {
         eprint!("{problems}");
-        return ExitCode::from(MISCONFIGURED);
+        return ExitCode::from(MISUSED);
     }
     eprintln!("stipend: {error:#}");
     ExitCode::FAILURE
 }
 
-async fn run(command: Command) -> anyhow::Result<()> {
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve { data, serve } => {
             let mut problems = Problems::default();
@@ -49,11 +50,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
                 unreachable!("what is not read is a problem")
             };
             telemetry::start_log(&data.log);
-            serve::run(data, serve).await
+            serve::run(data, serve).await?;
         }
-        Command::Demo(args) => demo::run(args).await,
+        Command::Demo(args) => demo::run(args).await?,
         Command::Migrate { data } => {
-            administer(data, async |_| Ok("The database has this version's schema".to_owned())).await
+            administer(data, async |_| Ok("The database has this version's schema".to_owned())).await?;
         }
         Command::Verify { merchant, data } => {
             let mut broken = Vec::new();
@@ -64,17 +65,30 @@ async fn run(command: Command) -> anyhow::Result<()> {
             })
             .await?;
             anyhow::ensure!(broken.is_empty(), "these do not hold: {broken:?}");
-            Ok(())
         }
         Command::PaypalSimulator(args) => {
             telemetry::start_log("warn");
-            simulator::run(args).await
+            simulator::run(args).await?;
         }
         Command::Merchant(MerchantCommand::Add { name, time_zone, data }) => {
-            administer(data, async |database| add_merchant(database, NewMerchant { name, time_zone }).await).await
+            administer(data, async |database| add_merchant(database, NewMerchant { name, time_zone }).await).await?;
         }
         Command::User(UserCommand::Add { email, merchant, role, data }) => {
-            administer(data, async |database| add_person(database, &email, &merchant, role).await).await
+            administer(data, async |database| add_person(database, &email, &merchant, role).await).await?;
+        }
+        Command::LargeBatch(LargeBatchCommand::Check(args)) => return Ok(check_large_batch(&args)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Needs neither a database nor a configuration.
+fn check_large_batch(args: &large_batch_check::Args) -> ExitCode {
+    match large_batch_check::run(args, Clock::system().now(), &mut std::io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("stipend: {error:#}");
+            ExitCode::from(MISUSED)
         }
     }
 }

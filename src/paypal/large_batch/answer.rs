@@ -105,7 +105,8 @@ fn rejection(record: &Record<'_>) -> Option<Rejection> {
     };
     let text = shown(record.text_from(name + 1).trim(), MAX_TEXT);
     let name = shown(record.text(name).trim(), MAX_NAME);
-    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    // All of PayPal's names have an underscore. A currency has none, so that a line of an input file is no rejection.
+    let is_name = name.contains('_') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     is_name.then_some(Rejection { line, reference, name, text })
 }
 
@@ -198,11 +199,13 @@ mod tests {
         assert_eq!((read[0].name.as_str(), read[0].text.as_str()), ("NEW_NAME", "One, two"));
         assert_eq!((read[1].line, read[1].reference.as_deref()), (Some(7), Some("R")));
         assert_eq!((read[1].name.as_str(), read[1].text.as_str()), ("A_B", "One, two\u{fffd}"));
-        for content in ["", "PAYOUT,1,R,,", "<html>", "{}", "\x1f\u{8b}"] {
+        for content in
+            ["", "PAYOUT,1,R,,", "PAYOUT_SUMMARY,1,USD,1,,", "PAYOUT,a@b.c,1,USD,R,", "<html>", "{}", "\x1f\u{8b}"]
+        {
             assert!(parse_answer(Outgoing::Nack, STEM, content.as_bytes()).is_err(), "{content}");
         }
         assert!(parse_answer(Outgoing::Nack, STEM, &[0x1f, 0x8b, 8, 0]).is_err(), "half a gzip file");
-        let long = "PAYOUT,1,R,X,y\n".repeat(MAX_REJECTIONS + 1);
+        let long = "PAYOUT,1,R,X_Y,z\n".repeat(MAX_REJECTIONS + 1);
         let Ok(FileAnswer::Rejected(read)) = parse_answer(Outgoing::Nack, STEM, long.as_bytes()) else { panic!() };
         assert_eq!(read.len(), MAX_REJECTIONS);
     }

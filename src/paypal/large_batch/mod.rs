@@ -3,14 +3,15 @@
 //! What is sent is an input file of a summary and a line for each payment, under a name that may be used once
 //! ([`InputName`], [`Writer`]). PayPal answers it as a whole, accepted or rejected or known already
 //! ([`parse_answer`]), and later tells the outcome of each line in reports ([`rows`]). Which file in the folder is what,
-//! only its name says ([`outgoing`]).
+//! only its name says ([`outgoing`]). [`check()`] is PayPal's validation as documented, for any file.
 //!
-//! Everything here is a function of bytes and takes constant memory, whatever the file's size and whoever wrote it.
+//! Everything here is a function of bytes and bounded in memory, whatever the file's size and whoever wrote it.
 //!
 //! Source: PayPal's page "Large Batch Payouts" and its later revisions. They contradict themselves in places; what we
 //! write keeps to the narrower rule, and what we read is taken in every documented form.
 
 mod answer;
+mod check;
 mod file_error;
 mod name;
 mod records;
@@ -18,6 +19,7 @@ mod report;
 mod write;
 
 pub use answer::{FileAnswer, Rejection, Unreadable, parse_answer};
+pub use check::{Checked, Finding, Warning, check};
 pub use file_error::FileError;
 pub use name::{Compression, InputName, Outgoing, outgoing};
 pub use report::{BadRow, ReportRow, rows};
