@@ -11,7 +11,7 @@ use super::dropzone::{
 };
 use super::hook::Hooks;
 use super::journal::Entry;
-use super::receiver::{Fate, fate};
+use super::receiver::{Fate, denies_batch, fate};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -226,7 +226,7 @@ impl Bank {
         }
         let fees: Decimal = batch.items.iter().map(|item| currency::fee(item.payment.value, &batch.currency)).sum();
         let denies = |payment: &super::request::Payment| {
-            fate(&batch.client_id, &payment.recipient_type, &payment.receiver) == Fate::DeniesBatch
+            denies_batch(&batch.client_id, &payment.recipient_type, &payment.receiver)
         };
         let reason = denied.or_else(|| {
             batch.items.iter().any(|item| denies(&item.payment)).then(|| "REFUSED_ACTION_DENIED".to_owned())

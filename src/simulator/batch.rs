@@ -133,7 +133,7 @@ pub struct Batch {
     /// When its receivers do what they do later.
     pub later: Later,
     /// The file it came in, if it did not come over REST.
-    pub file: Option<Origin>,
+    pub file: Option<Box<Origin>>,
 }
 
 /// One payment of a batch.

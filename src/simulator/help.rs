@@ -37,11 +37,36 @@ pub const FAULTS: &str = r#"FAULT RULES
          duplicate        sent twice, each with an id of its transmission, and shuffled each for itself
          forge_signature, forge_body, forge_webhook (signed for the id WEBHOOK_ID), forge_certificate (the certificate is
          at the right address, and no authority vouches for it), forge_host (the certificate is at another host):
-                          the first try is forged so; when it is refused, the genuine event follows as a second try"#;
+                          the first try is forged so; when it is refused, the genuine event follows as a second try
+
+FAULTS OF THE DROPZONE
+  The same rules, with calls of their own; as with deliveries, all rules that would strike do.
+  connect  a connection:      refuse        it ends before a word       refuse_key   no key is good enough
+  upload   a file is opened to be written:
+                              cut           the connection ends when "bytes" of it have come; these stay there
+                              slow          each packet takes "ms"
+                              full          what comes after "bytes" is refused: no space left
+                              grab          it is picked up with its first "bytes"; its writer notices nothing
+  list     a folder is listed: slow         after "ms"
+  pick_up  a file is picked up: delay       "ms" later                  lose         never looked at; its name is free
+                              reject        with a NACK of the error "name", such as SANDBOX_LIMIT_ERROR
+  answer   an answer, or ack, nack, dups for one kind of it:
+                              lose, delay ("ms"), upper_case (its name), truncate, html
+                              late_nack     ack only: a NACK follows after "ms"
+                              late_ack      nack only: an ACK follows after "ms"
+                              dup_spelling  dups only: the name ends in _dup.csv
+  report   a report, or part, out, final for one kind of it:
+                              lose, delay ("ms"), upper_case, lower_case (its name), truncate, html
+                              copy          it comes under a second name as well, with _1 before .csv
+                              columns       its rows end after 8 columns     header       a row of column names is first
+                              fourteen      every row has 14 columns         gzip         compressed, as .csv.gz
+                              unknown_row   one row more, of UNKNOWN_REF     missing_row  one row less
+  Answers and reports are counted when they are made, by the simulator's clock; cut connections and slow packets by the
+  wall's."#;
 
 /// Everything else that is worth knowing, with the rules above.
 pub fn text() -> String {
-    format!("{ADDRESSES}\n\n{WEBHOOKS}\n\n{MAGIC}\n\n{DOORS}\n\n{FAULTS}")
+    format!("{ADDRESSES}\n\n{WEBHOOKS}\n\n{MAGIC}\n\n{DROPZONE}\n\n{DOORS}\n\n{FAULTS}")
 }
 
 const ADDRESSES: &str = r#"RECEIVERS
@@ -88,13 +113,30 @@ const MAGIC: &str = r#"TEST VALUES (PayPal's own)
   Cancel: POSPOI002; ERRPOI001 INVALID_RESOURCE_ID 404, ERRPYO004 BATCH_NOT_COMPLETED, 007 ITEM_ALREADY_CANCELLED,
     008 ITEM_CANCELLATION_FAILED, 009 ITEM_INCORRECT_STATUS, all 400"#;
 
+const DROPZONE: &str = r#"DROPZONE (Large Batch files over SFTP, with --dropzone)
+  Public keys only: ssh-ed25519 and ecdsa-sha2. Each account has the folders /Incoming and /Outgoing; a client may write
+  into Incoming and read everything, and neither rename nor remove. A file is picked up --pick-up-after its last byte,
+  whole or not. Names are pp_payouts_EPOCH_REFERENCE.csv or .csv.gz; a time of at most seven days ahead is when the file
+  is paid. Then comes <name>_ack.csv or _nack.csv, with every error of PayPal's page, and as the batch is paid, over
+  --settle-after, <NAME>_<first>_<last>.csv for each part (--part-size), <NAME>_OUT.csv, and after 31 days <NAME>_FINAL.csv.
+  Where PayPal contradicts itself or is silent, the simulator is strict: subjects have at most 255 characters, reference
+  ids 30, recipients 127 (INVALID_FILE_FORMAT); no blank lines, byte order marks or spaces at commas; lines end in LF or
+  CRLF; a record is one line. The summary's currency is CURRENCY_INVALID, an item's INVALID_CURRENCY; a note that is too
+  long is EMAIL_MESSAGE_EXCEEDED_MAX_SIZE; items are numbered from 1. A name that was ever picked up is answered with
+  _dups.csv, whatever its letter case and with or without .gz; the content of an accepted file is refused for seven days
+  under another name with DUPLICATE_FILE, which is the simulator's own word. Only a malformed name stays free.
+  What an address looks like is no check of the file: an item to none is FAILED, INVALID_EMAIL_ID. A file beyond the
+  balance, or of an app that may not pay, fails as a whole. REST calls do not show what came in a file (404), and there are
+  no events of it: neither is documented."#;
+
 const DOORS: &str = r#"DOORS
   GET  /                   a page on which a person plays PayPal: everything below, with buttons
   GET  /_simulator/bank    every account with its balances; every batch and item with what became of its money:
                            "money_moved" is what the receiver has or what is reserved for them (PENDING in processing,
                            SUCCESS, UNCLAIMED, ONHOLD), else 0; "payments" is 1 or 0 accordingly; "fee" is what was
                            charged. An account's opening balance is always its balance plus all money_moved and fees,
-                           until somebody sets a balance.
+                           until somebody sets a balance. A batch that came in a file has its "file_name". With
+                           ?summary=1 "states" (count, amount, money_moved, fee of each) takes the place of "items".
   GET  /_simulator/calls   "counts" of each call, and "calls", the last 500 with time, status and fault
   GET  /_simulator/clock   {"now": ..., "offset_seconds": N}; POST {"offset_seconds": N} sets the whole offset,
                            {"advance_seconds": N} adds to it; never backwards
@@ -110,6 +152,13 @@ const DOORS: &str = r#"DOORS
   GET  /_simulator/deliveries  how many events are waiting, delivered, lost and given up, and the last 500 deliveries
                            (?last=N) with tries, status and forgery; POST {"off": true} switches webhooks off: what
                            happens then is in the event list alone. {"off": false} switches them on again
+  GET  /_simulator/dropzone  the host key and its fingerprint; users with their keys' fingerprints and folders; every file
+                           that was picked up, with its answer ("ACK", "NACK", "DUPS") and "payout_batch_id" or "nack"
+  POST /_simulator/dropzone  {"user": ..., "client_id": ..., "public_key": "ssh-ed25519 ..."} makes an account or lets one
+                           have one more key (then client_id may be left out); {"user": ..., "remove_key": "SHA256:..."};
+                           {"new_host_key": true} changes the host key for new connections
   POST /_simulator/faults  see below
-  With --journal, batches, cancellations, moved items, balances, webhooks, what was delivered and the clock's offset are
-  kept across restarts; tokens, fault rules, changes to accounts, certificates and the list of calls are not."#;
+  With --journal, batches, cancellations, moved items, balances, webhooks, what was delivered, SFTP accounts and keys made
+  here, files that were picked up with their answers and reports, and the clock's offset are kept across restarts, and the
+  host key beside it in FILE.host_key; tokens, fault rules and what they did to answers and reports, changes to accounts,
+  certificates, the list of calls and files that still stand in Incoming are not."#;

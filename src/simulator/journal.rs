@@ -37,7 +37,7 @@ pub enum Entry {
         create: Create,
         /// The file it came in, if it did not come over REST.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        file: Option<Origin>,
+        file: Option<Box<Origin>>,
     },
     /// A file was picked up and is no batch.
     File {

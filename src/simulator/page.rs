@@ -3,6 +3,7 @@
 use super::batch::{Batch, BatchStatus, Item, ItemState};
 use super::call::Call;
 use super::currency::{self, exact};
+use super::dropzone::Zone;
 use super::play::Word;
 use super::reply::Reply;
 use super::state::{Inner, State};
@@ -34,6 +35,14 @@ struct Page<'a> {
     delivered: u64,
     waiting: u64,
     lost: u64,
+    dropzone: Option<Dropzone>,
+}
+
+struct Dropzone {
+    address: String,
+    fingerprint: String,
+    users: Vec<(String, String, usize)>,
+    client_ids: Vec<String>,
 }
 
 struct Balances {
@@ -90,6 +99,7 @@ pub fn answer(state: &State, call: &Call) -> Reply {
         delivered: count("delivered"),
         waiting: count("waiting"),
         lost: count("lost") + count("given_up"),
+        dropzone: state.dropzone.as_ref().map(|zone| dropzone(zone, &inner)),
     };
     match shown.render() {
         Ok(html) => Reply::html(StatusCode::OK, html),
@@ -121,8 +131,23 @@ fn matches(batch: &Batch, item: &Item, query: &str) -> bool {
         || has(&item.id)
         || has(&batch.id)
         || has(&word(item.state))
-        || batch.header.sender_batch_id.as_deref().is_some_and(has)
+        || name_of(batch).is_some_and(has)
         || item.payment.sender_item_id.as_deref().is_some_and(has)
+}
+
+/// The sender's name for a batch, or the file's that it came in.
+fn name_of(batch: &Batch) -> Option<&str> {
+    batch.file.as_ref().map(|file| file.name.as_str()).or(batch.header.sender_batch_id.as_deref())
+}
+
+fn dropzone(zone: &Zone, inner: &Inner) -> Dropzone {
+    let users = inner.bank.dropzone().users().iter();
+    Dropzone {
+        address: format!("sftp://{}", zone.address),
+        fingerprint: zone.host_key().fingerprint(),
+        users: users.map(|one| (one.user.clone(), one.client_id.clone(), one.public_keys.len())).collect(),
+        client_ids: inner.accounts.iter().map(|account| account.client_id.clone()).collect(),
+    }
 }
 
 fn word(state: impl serde::Serialize) -> String {
@@ -134,7 +159,7 @@ fn batch_of(batch: &Batch) -> Shown {
         id: batch.id.clone(),
         status: word(batch.status),
         pending: batch.status == BatchStatus::Pending,
-        sender_batch_id: batch.header.sender_batch_id.clone().unwrap_or_default(),
+        sender_batch_id: name_of(batch).unwrap_or_default().to_owned(),
         client_id: batch.client_id.clone(),
         created: view::time(batch.created).replace('T', " ").replace('Z', ""),
         amount: format!("{} {}", exact(batch.amount, &batch.currency), batch.currency),

@@ -4,6 +4,7 @@
 use super::batch::{BatchStatus, ItemState};
 use super::call::Call;
 use super::currency;
+use super::dropzone::door;
 use super::journal::Entry;
 use super::reply::Reply;
 use super::state::State;
@@ -171,6 +172,10 @@ fn press(state: &State, form: &HashMap<String, String>) -> Result<String, String
         "balance" => {
             set_balance(state, field("client_id"), field("currency"), field("value"))?;
             format!("The balance in {} was set.", field("currency"))
+        }
+        "key" => {
+            door::add_key(state, field("user").trim(), Some(field("client_id")), field("public_key"))?;
+            format!("{} may connect with this key.", field("user").trim())
         }
         "lose" => {
             state.lock().0.faults.add(br#"[{"call": "create", "what": "cut_after"}]"#)?;

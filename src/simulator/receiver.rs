@@ -106,6 +106,12 @@ pub fn own_address(client_id: &str) -> String {
     format!("{}@business.example.com", client_id.to_ascii_lowercase())
 }
 
+/// Whether one payment to this receiver has its whole batch denied.
+pub fn denies_batch(client_id: &str, kind: &str, receiver: &str) -> bool {
+    // Asked of every item of a batch before any is paid, so it does not go through all the words.
+    receiver.to_ascii_lowercase().contains("denied-batch") && fate(client_id, kind, receiver) == Fate::DeniesBatch
+}
+
 /// What becomes of a payment of this sender to this receiver.
 pub fn fate(client_id: &str, kind: &str, receiver: &str) -> Fate {
     if kind == "PAYPAL_ID" {

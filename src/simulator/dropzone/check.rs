@@ -4,7 +4,7 @@
 //! the stricter reading counts, as it does wherever they are silent: whoever passes here passes there.
 
 use super::record::fields;
-use super::refusal::{Error, Refusal};
+use super::refusal::{FileError, Refusal};
 use crate::simulator::currency;
 use crate::simulator::receiver;
 use crate::simulator::request::{Create, Header, PURPOSES, Payment};
@@ -64,7 +64,7 @@ fn is_plain(byte: u8) -> bool {
 pub fn text(bytes: Vec<u8>, zipped: bool) -> Result<String, Refusal> {
     let refuse = |error| Err(Refusal::of("", error));
     if bytes.is_empty() {
-        return refuse(Error::FileSizeError);
+        return refuse(FileError::FileSizeError);
     }
     let bytes = match zipped {
         false => bytes,
@@ -72,13 +72,13 @@ pub fn text(bytes: Vec<u8>, zipped: bool) -> Result<String, Refusal> {
             let mut plain = Vec::new();
             match MultiGzDecoder::new(bytes.as_slice()).take(LONGEST + 1).read_to_end(&mut plain) {
                 Ok(length) if length as u64 <= LONGEST => plain,
-                Ok(_) | Err(_) => return refuse(Error::GzFileCorruptError),
+                Ok(_) | Err(_) => return refuse(FileError::GzFileCorruptError),
             }
         }
     };
-    let Ok(text) = String::from_utf8(bytes) else { return refuse(Error::EncodingError) };
+    let Ok(text) = String::from_utf8(bytes) else { return refuse(FileError::EncodingError) };
     if text.contains('\0') || text.trim_matches(['\r', '\n']).is_empty() {
-        return refuse(Error::FileEmptyOrCorrupt);
+        return refuse(FileError::FileEmptyOrCorrupt);
     }
     Ok(text)
 }
@@ -152,35 +152,35 @@ impl<'a> File<'a> {
         self.first = First::Other;
         let fields = fields(line).filter(|_| !line.is_empty() && !line.contains('\r'));
         let Some(fields) = fields else {
-            self.refusal.summary("", Error::InvalidFileFormat);
+            self.refusal.summary("", FileError::InvalidFileFormat);
             return summary;
         };
         let field = |place: usize| fields.get(place).map_or("", |field| field.as_ref());
         summary.written_currency = field(2).to_owned();
         let mut refuse = |error| self.refusal.summary(field(2), error);
         if field(0) != "PAYOUT_SUMMARY" {
-            refuse(Error::InvalidFirstColumn);
+            refuse(FileError::InvalidFirstColumn);
             return summary;
         }
         self.first = First::Summary;
         if fields.len() > 6 || (1..4).any(|place| is_padded(field(place))) {
-            refuse(Error::InvalidFileFormat);
+            refuse(FileError::InvalidFileFormat);
             return summary;
         }
         if (1..4).any(|place| field(place).is_empty()) {
-            refuse(Error::MandatoryColumnMissing);
+            refuse(FileError::MandatoryColumnMissing);
         }
         let scale = currency::scale(field(2));
         match amount(field(1), scale, 16) {
             _ if field(1).is_empty() => {}
             Ok(total) => summary.total = Some(total),
-            Err(Amount::Format) => refuse(Error::SummaryAmountInvalidFormat),
-            Err(Amount::NonPositive) => refuse(Error::SummaryAmountNonPositive),
+            Err(Amount::Format) => refuse(FileError::SummaryAmountInvalidFormat),
+            Err(Amount::NonPositive) => refuse(FileError::SummaryAmountNonPositive),
         }
         match scale {
             Some(_) => summary.currency = Some(field(2).to_owned()),
             None if field(2).is_empty() => {}
-            None => refuse(Error::CurrencyInvalid),
+            None => refuse(FileError::CurrencyInvalid),
         }
         match count(field(3)) {
             _ if field(3).is_empty() => {}
@@ -188,10 +188,10 @@ impl<'a> File<'a> {
             Err(error) => refuse(error),
         }
         if is_longer(field(4), SUBJECT) {
-            refuse(Error::EmailSubjectExceededMaxSize);
+            refuse(FileError::EmailSubjectExceededMaxSize);
         }
         if is_longer(field(5), MESSAGE) {
-            refuse(Error::EmailMessageExceededMaxSize);
+            refuse(FileError::EmailMessageExceededMaxSize);
         }
         summary.email_subject = given(field(4));
         summary.email_message = given(field(5));
@@ -208,7 +208,7 @@ impl<'a> File<'a> {
         self.lines += 1;
         let number = self.lines;
         let fields = fields(line).filter(|_| !line.is_empty() && !line.contains('\r'));
-        let Some(fields) = fields else { return self.refusal.item(number, "", Error::InvalidFileFormat) };
+        let Some(fields) = fields else { return self.refusal.item(number, "", FileError::InvalidFileFormat) };
         self.item(number, &fields);
     }
 
@@ -222,38 +222,38 @@ impl<'a> File<'a> {
         let mut refuse = |error| refusal.item(number, reference, error);
         let venmo = field(0) == "PAYOUT_VENMO";
         if !venmo && field(0) != "PAYOUT" {
-            return refuse(Error::InvalidFirstColumn);
+            return refuse(FileError::InvalidFirstColumn);
         }
         if fields.len() > COLUMNS || (1..5).any(|place| is_padded(field(place))) {
-            return refuse(Error::InvalidFileFormat);
+            return refuse(FileError::InvalidFileFormat);
         }
         // As over REST, Venmo needs a note.
         if (1..5).any(|place| field(place).is_empty()) || venmo && field(5).is_empty() {
-            refuse(Error::MandatoryColumnMissing);
+            refuse(FileError::MandatoryColumnMissing);
         }
         let well_formed = !is_longer(field(1), RECIPIENT)
             && ["", "PRIVATE", "FRIENDS_ONLY", "PUBLIC"].contains(&field(6))
             && !is_longer(field(7), MESSAGE)
             && !is_longer(field(8), MESSAGE);
         if !well_formed {
-            refuse(Error::InvalidFileFormat);
+            refuse(FileError::InvalidFileFormat);
         }
         let scale = currency::scale(field(3));
         let value = match amount(field(2), scale, 12) {
             _ if field(2).is_empty() => None,
             Ok(value) => Some(value),
             Err(Amount::Format) => {
-                refuse(Error::PayoutAmountInvalidFormat);
+                refuse(FileError::PayoutAmountInvalidFormat);
                 None
             }
             Err(Amount::NonPositive) => {
-                refuse(Error::PayoutAmountNonPositive);
+                refuse(FileError::PayoutAmountNonPositive);
                 None
             }
         };
         self.sum += value.unwrap_or_default();
         if !field(3).is_empty() && (scale.is_none() || venmo && field(3) != "USD") {
-            refuse(Error::InvalidCurrency);
+            refuse(FileError::InvalidCurrency);
         }
         if scale.is_some() {
             let first = self.currency.get_or_insert_with(|| fields[3].clone());
@@ -261,16 +261,16 @@ impl<'a> File<'a> {
         }
         if !reference.is_empty() {
             if reference.len() > REFERENCE || !reference.bytes().all(is_plain) {
-                refuse(Error::InvalidRefIdFormat);
+                refuse(FileError::InvalidRefIdFormat);
             } else if !self.references.insert(fields[4].clone()) {
-                refuse(Error::DuplicateRefId);
+                refuse(FileError::DuplicateRefId);
             }
         }
         if is_longer(field(5), MESSAGE) {
-            refuse(Error::EmailMessageExceededMaxSize);
+            refuse(FileError::EmailMessageExceededMaxSize);
         }
         if !field(9).is_empty() && !PURPOSES.contains(&field(9)) {
-            refuse(Error::InvalidPurpose);
+            refuse(FileError::InvalidPurpose);
         }
         if let Some(value) = value.filter(|_| self.refusal.items() == before) {
             self.payments.push(Payment {
@@ -290,19 +290,19 @@ impl<'a> File<'a> {
         let currency = self.currency.clone().unwrap_or_else(|| summary.written_currency.clone().into());
         let mut refuse = |error| self.refusal.summary(&currency, error);
         match (self.first, self.more_summaries) {
-            (First::Summary, true) => refuse(Error::MultipleSummaryRecords),
-            (First::Item | First::Other, true) => refuse(Error::InvalidSummaryLinePosition),
-            (First::Item, false) => refuse(Error::SummaryMissing),
+            (First::Summary, true) => refuse(FileError::MultipleSummaryRecords),
+            (First::Item | First::Other, true) => refuse(FileError::InvalidSummaryLinePosition),
+            (First::Item, false) => refuse(FileError::SummaryMissing),
             (First::Summary | First::Other, false) => {}
         }
         if self.currencies {
-            refuse(Error::MultiCurrencyNotSupported);
+            refuse(FileError::MultiCurrencyNotSupported);
         }
         if summary.count.is_some_and(|count| count != self.lines) {
-            refuse(Error::TotalPaymentsMismatch);
+            refuse(FileError::TotalPaymentsMismatch);
         }
         if summary.total.is_some_and(|total| total != self.sum) {
-            refuse(Error::SummaryAndPayoutMatchConflict);
+            refuse(FileError::SummaryAndPayoutMatchConflict);
         }
     }
 }
@@ -328,13 +328,13 @@ fn amount(text: &str, scale: Option<u32>, digits: usize) -> Result<Decimal, Amou
 }
 
 /// A positive whole number.
-fn count(text: &str) -> Result<usize, Error> {
+fn count(text: &str) -> Result<usize, FileError> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Error::SummaryLinesNonInteger);
+        return Err(FileError::SummaryLinesNonInteger);
     }
     if digits.len() < text.len() || digits.bytes().all(|byte| byte == b'0') {
-        return Err(Error::SummaryLinesNonPositive);
+        return Err(FileError::SummaryLinesNonPositive);
     }
     Ok(digits.parse().unwrap_or(usize::MAX))
 }
@@ -355,7 +355,8 @@ fn recipient_type(recipient: &str, venmo: bool) -> &'static str {
 }
 
 fn is_padded(field: &str) -> bool {
-    field.starts_with([' ', '\t']) || field.ends_with([' ', '\t'])
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    blank(field.as_bytes().first()) || blank(field.as_bytes().last())
 }
 
 fn is_longer(text: &str, most: usize) -> bool {

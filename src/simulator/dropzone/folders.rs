@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::faults::{Step, Struck, Wrong};
-use super::refusal::{Error, Refusal};
+use super::refusal::{FileError, Refusal};
 use super::report::{self, Paper, answer};
 use crate::simulator::faults::Faults;
 use std::collections::BTreeMap;
@@ -169,7 +169,7 @@ fn contradiction(paper: &Paper, struck: &Struck) -> Option<Paper> {
     let file = paper.name.rsplit_once('_').map(|(stem, _)| format!("{stem}.csv"))?;
     let later = |wrong| struck.time(wrong).map(|delay| paper.at + delay);
     if let Some(at) = later(Wrong::LateNack) {
-        let nack = Refusal::of("", Error::SummaryAndPayoutMatchConflict).text();
+        let nack = Refusal::of("", FileError::SummaryAndPayoutMatchConflict).text();
         return Some(answer(&paper.user, &file, Step::Nack, at, Some(&nack)));
     }
     later(Wrong::LateAck).map(|at| answer(&paper.user, &file, Step::Ack, at, None))

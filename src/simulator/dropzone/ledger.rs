@@ -9,6 +9,7 @@ use crate::simulator::batch::Batch;
 use russh::keys::PublicKey;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 
 /// For how long PayPal refuses the content of an accepted file under another name, from its later page.
@@ -184,9 +185,22 @@ impl Ledger {
 
     /// A report is due.
     pub fn report(&mut self, batch: &Batch, stage: &Stage, at: OffsetDateTime) {
-        if let Some(origin) = &batch.file {
-            self.papers.push(report::report(batch, &origin.user, &origin.name, stage, at));
-        }
+        let Some(origin) = &batch.file else { return };
+        let name = report::name(&origin.name, stage);
+        // What was one part is the whole file, in the same moment.
+        let whole = match stage {
+            Stage::Out => self.papers.iter().rev().find(|paper| {
+                let part = Stage::Part(0..batch.items.len());
+                paper.at == at && paper.user == origin.user && paper.name == report::name(&origin.name, &part)
+            }),
+            _ => None,
+        };
+        let content = match whole {
+            Some(part) => Arc::clone(&part.content),
+            None => report::rows(batch, stage),
+        };
+        let (user, kind) = (origin.user.clone(), stage.kind());
+        self.papers.push(Paper { user, name, kind, at, content });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::faults::Wrong;
 use super::folders::Taken;
-use super::refusal::{Error, Refusal};
+use super::refusal::{FileError, Refusal};
 use super::{Origin, check};
 use crate::simulator::bank::WINDOW;
 use crate::simulator::batch::new_batch_id;
@@ -77,7 +77,7 @@ fn process(state: &State, file: Taken) {
                 later: account.map(|account| account.later).unwrap_or_default(),
                 create,
                 client_id,
-                file: Some(Origin { user, name, size, sha256, begin, part_size: zone.part_size }),
+                file: Some(Box::new(Origin { user, name, size, sha256, begin, part_size: zone.part_size })),
             }
         }
     };
@@ -92,13 +92,13 @@ fn read(state: &State, name: Option<check::Name>, file: &Taken) -> Result<Accept
         let name = rule.name.as_deref().unwrap_or_default();
         return Err(Refusal::named("", name, "The file was refused because a fault rule said so."));
     }
-    let Some(name) = name else { return refuse(Error::InvalidFileName) };
+    let Some(name) = name else { return refuse(FileError::InvalidFileName) };
     let now = state.clock.now();
     if name.epoch > (now + AHEAD).unix_timestamp() {
-        return refuse(Error::ScheduledTimeError);
+        return refuse(FileError::ScheduledTimeError);
     }
     let begin = OffsetDateTime::from_unix_timestamp(name.epoch).unwrap_or(now).max(now);
-    let Ok(bytes) = file.content.whole() else { return refuse(Error::FileEmptyOrCorrupt) };
+    let Ok(bytes) = file.content.whole() else { return refuse(FileError::FileEmptyOrCorrupt) };
     let text = check::text(bytes, name.zipped)?;
     let create = check::read(&text)?;
     Ok((create, hex::encode(Sha256::digest(text.as_bytes())), begin))

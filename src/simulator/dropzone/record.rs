@@ -55,7 +55,7 @@ fn quoted_field(text: &str) -> Option<(Cow<'_, str>, &str)> {
 
 /// A field as it is written: in quotes when it must be.
 pub fn written(field: &str) -> Cow<'_, str> {
-    match field.contains([',', '"', '\n', '\r']) {
+    match [',', '"', '\n', '\r'].into_iter().any(|sign| field.contains(sign)) {
         true => Cow::Owned(format!("\"{}\"", field.replace('"', "\"\""))),
         false => Cow::Borrowed(field),
     }

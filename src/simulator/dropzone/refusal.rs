@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 /// One of PayPal's file errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Error {
+pub enum FileError {
     /// Sum of the summary and of the items.
     SummaryAndPayoutMatchConflict,
     /// A reference id again.
@@ -70,7 +70,7 @@ pub enum Error {
     DuplicateFile,
 }
 
-impl Error {
+impl FileError {
     /// Its name and its text.
     #[rustfmt::skip]
     fn words(self) -> (&'static str, &'static str) {
@@ -117,7 +117,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal for one reason alone.
-    pub fn of(currency: &str, error: Error) -> Refusal {
+    pub fn of(currency: &str, error: FileError) -> Refusal {
         let mut refusal = Refusal::default();
         refusal.summary(currency, error);
         refusal
@@ -125,7 +125,7 @@ impl Refusal {
 
     /// The refusal of what was sent before under another name.
     pub fn repeated(currency: &str, first: &str) -> Refusal {
-        let (name, text) = Error::DuplicateFile.words();
+        let (name, text) = FileError::DuplicateFile.words();
         Refusal::named(currency, name, &format!("{text} {first}"))
     }
 
@@ -136,13 +136,13 @@ impl Refusal {
     }
 
     /// `PAYOUT_SUMMARY,CURRENCY_CODE,ERROR_ENUM,ERROR_DESCRIPTION`
-    pub fn summary(&mut self, currency: &str, error: Error) {
+    pub fn summary(&mut self, currency: &str, error: FileError) {
         let (name, text) = error.words();
         self.summary.push_str(&Refusal::named(currency, name, text).summary);
     }
 
     /// `PAYOUT,LINE_NO,REF_ID,ERROR_ENUM,ERROR_DESCRIPTION`. The page's sample counts item lines from 1.
-    pub fn item(&mut self, number: usize, ref_id: &str, error: Error) {
+    pub fn item(&mut self, number: usize, ref_id: &str, error: FileError) {
         let (name, text) = error.words();
         let line = writeln!(self.items, "PAYOUT,{number},{},{name},{}", written(ref_id), written(text));
         line.expect("a string can be written to");

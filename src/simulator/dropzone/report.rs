@@ -47,6 +47,17 @@ pub enum Stage {
     Final,
 }
 
+impl Stage {
+    /// What fault rules call it.
+    pub fn kind(&self) -> Step {
+        match self {
+            Stage::Part(_) => Step::Part,
+            Stage::Out => Step::Out,
+            Stage::Final => Step::Final,
+        }
+    }
+}
+
 /// The answer to a file: `ACK`, `NACK` or `DUPS`, named by the file without its extension.
 pub fn answer(user: &str, file: &str, kind: Step, at: OffsetDateTime, nack: Option<&str>) -> Paper {
     let stem = stem(file);
@@ -60,19 +71,28 @@ pub fn answer(user: &str, file: &str, kind: Step, at: OffsetDateTime, nack: Opti
     Paper { user: user.to_owned(), name: format!("{stem}_{ending}.csv"), kind, at, content: content(text.into_bytes()) }
 }
 
-/// A report of a file's batch as it stands now, with its rows in another order than the file's.
-pub fn report(batch: &Batch, user: &str, file: &str, stage: &Stage, at: OffsetDateTime) -> Paper {
+/// The name of a report: that of the file without its extension, in capitals, and which one it is.
+pub fn name(file: &str, stage: &Stage) -> String {
     let stem = stem(file).to_ascii_uppercase();
-    let (name, kind, rows) = match stage {
-        Stage::Part(rows) => (format!("{stem}_{}_{}.csv", rows.start + 1, rows.end), Step::Part, rows.clone()),
-        Stage::Out => (format!("{stem}_OUT.csv"), Step::Out, 0..batch.items.len()),
-        Stage::Final => (format!("{stem}_FINAL.csv"), Step::Final, 0..batch.items.len()),
+    match stage {
+        Stage::Part(rows) => format!("{stem}_{}_{}.csv", rows.start + 1, rows.end),
+        Stage::Out => format!("{stem}_OUT.csv"),
+        Stage::Final => format!("{stem}_FINAL.csv"),
+    }
+}
+
+/// A report of a file's batch as it stands now, with its rows in another order than the file's.
+pub fn rows(batch: &Batch, stage: &Stage) -> Arc<Content> {
+    let rows = match stage {
+        Stage::Part(rows) => rows.clone(),
+        Stage::Out | Stage::Final => 0..batch.items.len(),
     };
     let mut text = String::with_capacity(rows.len() * 128);
+    let mut times = Times::default();
     for place in shuffled(rows) {
-        row(&mut text, batch, place);
+        row(&mut text, batch, place, &mut times);
     }
-    Paper { user: user.to_owned(), name, kind, at, content: content(text.into_bytes()) }
+    content(text.into_bytes())
 }
 
 /// Each place once. A prime that is larger than the count makes strides that meet no place twice.
@@ -82,19 +102,31 @@ fn shuffled(rows: Range<usize>) -> impl Iterator<Item = usize> {
     (0..count).map(move |index| rows.start + (index * PRIME + count / 2 + 1) % count)
 }
 
-fn row(text: &mut String, batch: &Batch, place: usize) {
+/// The last time that was written: a part's items share one, and there are many.
+#[derive(Debug, Default)]
+struct Times(Option<OffsetDateTime>, String);
+
+impl Times {
+    fn text(&mut self, at: Option<OffsetDateTime>) -> &str {
+        if self.0 != at {
+            *self = Times(at, at.map(view::time).unwrap_or_default());
+        }
+        &self.1
+    }
+}
+
+fn row(text: &mut String, batch: &Batch, place: usize, times: &mut Times) {
     let item = &batch.items[place];
     let payment = &item.payment;
     let (code, fee) = (&batch.currency, item.fee);
     let fee = if fee.is_zero() { "0".to_owned() } else { exact(fee, code) };
     let error = item.error.as_deref().unwrap_or_default();
     let message = if error.is_empty() { "" } else { errors::message(error) };
-    let time = |at: Option<OffsetDateTime>| at.map(view::time).unwrap_or_default();
     // Who was not known to PayPal and took the money has a time of that beside the time of the payment.
     let claimed = item.unclaimed.filter(|_| item.state == ItemState::Success);
-    let line = writeln!(
+    let line = write!(
         text,
-        "{},{},{},,{},{code},{},{fee},{},{},{error},{},{}{}",
+        "{},{},{},,{},{code},{},{fee},{},{},{error},{},{}",
         payment.sender_item_id.as_deref().unwrap_or_default(),
         item.id,
         item.transaction_id.as_deref().unwrap_or_default(),
@@ -103,10 +135,14 @@ fn row(text: &mut String, batch: &Batch, place: usize) {
         exact(payment.value + item.fee, code),
         item.state.word(),
         written(message),
-        time(claimed.or(item.processed)),
-        if claimed.is_some() { format!(",{}", time(item.processed)) } else { String::new() },
+        times.text(claimed.or(item.processed)),
     );
     line.expect("a string can be written to");
+    if claimed.is_some() {
+        text.push(',');
+        text.push_str(times.text(item.processed));
+    }
+    text.push('\n');
 }
 
 fn content(bytes: Vec<u8>) -> Arc<Content> {

@@ -2,6 +2,7 @@
 
 mod api;
 mod bank;
+mod dropzone;
 mod duplicates;
 mod faults;
 mod journal;

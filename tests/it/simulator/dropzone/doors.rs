@@ -1,0 +1,124 @@
+//! Accounts, keys, the host key, and what a restart keeps.
+
+use super::*;
+
+struct Folder(std::path::PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+async fn door(harbour: &Harbour, body: Value) -> Value {
+    let answer = harbour.rig.post("/_simulator/dropzone", &body).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    answer.json()
+}
+
+#[tokio::test]
+async fn a_key_can_be_changed_while_both_are_known() {
+    let harbour = Harbour::start().await;
+    let new = new_key();
+    let refused = harbour.visit_as(USER, &new).await.err().expect("an unknown key");
+    assert!(refused.contains("PublicKey") && !refused.contains("Password"), "{refused}");
+    assert!(harbour.visit_as("nobody", &harbour.key).await.is_err());
+    assert!(harbour.visit_as("other", &harbour.key).await.is_err(), "a key is its own account's");
+
+    let shown = door(&harbour, json!({"user": USER, "public_key": public(&new)})).await;
+    let old = harbour.key.public_key().fingerprint(HashAlg::Sha256).to_string();
+    assert_eq!(shown["users"][0]["keys"], json!([old, new.public_key().fingerprint(HashAlg::Sha256).to_string()]));
+    harbour.visit_as(USER, &new).await.expect("the new key");
+    harbour.visit().await;
+    door(&harbour, json!({"user": USER, "remove_key": old})).await;
+    harbour.visit_as(USER, &new).await.expect("the new key");
+    assert!(harbour.visit_as(USER, &harbour.key).await.is_err());
+
+    // A new account, and an account that was there without a key.
+    harbour.rig.simulator.add_dropzone_key("third", "client-2", &public(&new)).unwrap();
+    door(&harbour, json!({"user": "other", "public_key": public(&new)})).await;
+    let visit = harbour.visit_as("third", &new).await.expect("a new account");
+    let name = harbour.name("third").await;
+    visit.put(&name, file(&["a@example.com"]).as_bytes()).await.unwrap();
+    harbour.picked_up(1).await;
+    assert_eq!(harbour.batch_of(&name).await["client_id"], "client-2");
+    assert_eq!(harbour.outgoing().await, [""; 0], "folders are an account's own");
+    for bad in [
+        json!({"user": USER, "public_key": "ssh-ed25519 AAAA"}),
+        json!({"user": USER, "public_key": ""}),
+        json!({"user": USER, "client_id": "client-2", "public_key": public(&new)}),
+        json!({"user": "new", "public_key": public(&new)}),
+        json!({"user": "new", "client_id": "nobody", "public_key": public(&new)}),
+        json!({"user": "a/b", "client_id": ID, "public_key": public(&new)}),
+        json!({"user": USER}),
+        json!({"user": USER, "remove_key": "SHA256:no"}),
+        json!({"new_host_key": false}),
+        json!({}),
+    ] {
+        assert_eq!(harbour.rig.post("/_simulator/dropzone", &bad).await.status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+    harbour.conserved().await;
+}
+
+#[tokio::test]
+async fn a_host_key_stays_until_it_is_changed() {
+    let harbour = Harbour::start().await;
+    let before = harbour.rig.simulator.dropzone_host_key().unwrap();
+    let visit = harbour.visit().await;
+    assert_eq!(visit.host_key, before);
+    assert_eq!(harbour.visit().await.host_key, before);
+    let shown = door(&harbour, json!({"new_host_key": true})).await;
+    let after = harbour.visit().await.host_key;
+    assert_ne!(after, before);
+    assert_eq!(shown["host_key_fingerprint"], json!(after));
+    assert_eq!(visit.list("/").await.len(), 2, "who is connected stays connected");
+}
+
+#[tokio::test]
+async fn a_restarted_dropzone_has_the_same_files() {
+    let folder = Folder(std::env::temp_dir().join(format!("stipend-dropzone-{}", uuid::Uuid::new_v4())));
+    std::fs::create_dir(&folder.0).unwrap();
+    let (key, added) = (new_key(), new_key());
+    let start = async || {
+        let (journal, dropzone) = (Some(folder.0.join("journal")), Some(Dropzone { part_size: 1, ..zone(&key) }));
+        Rig::with(Settings { journal, dropzone, ..settings(Duration::from_secs(60)) }).await
+    };
+    let harbour = Harbour { rig: start().await, key: key.clone() };
+    harbour.rig.simulator.add_dropzone_key("added", ID, &public(&added)).unwrap();
+    let host_key = harbour.visit().await.host_key;
+    let (first, second) = (harbour.name("first").await, harbour.name("second").await);
+    let content = file(&["a@example.com", "unclaimed@example.com"]);
+    harbour.accepted(&first, content.as_bytes()).await;
+    harbour.rig.advance(60).await;
+    harbour.put(&second, b"bad").await;
+    harbour.wait_for(&format!("{}_nack.csv", stem(&second))).await;
+    let (there, bank) = (harbour.outgoing().await, harbour.rig.bank().await["batches"].clone());
+    assert_eq!(there.len(), 5, "{there:?}");
+    let out = format!("{}_OUT.csv", stem(&first).to_uppercase());
+    let before = harbour.fetch(&out).await;
+    harbour.rig.simulator.stop().await;
+
+    let harbour = Harbour { rig: start().await, key };
+    assert_eq!(harbour.visit().await.host_key, host_key);
+    harbour.visit_as("added", &added).await.expect("an account that was added");
+    assert_eq!(harbour.outgoing().await, there);
+    assert_eq!(harbour.fetch(&out).await, before);
+    assert_eq!(harbour.rig.bank().await["batches"], bank);
+    // Names and contents are known again.
+    harbour.put(&first, content.as_bytes()).await;
+    harbour.wait_for(&format!("{}_dups.csv", stem(&first))).await;
+    harbour.rig.advance(31 * DAY).await;
+    let last = harbour.wait_for(&format!("{}_FINAL.csv", stem(&first).to_uppercase())).await;
+    assert_eq!(rows(&last)["R2"][9], "RETURNED");
+    harbour.conserved().await;
+}
+
+#[tokio::test]
+async fn without_a_dropzone_there_is_none() {
+    let rig = Rig::start().await;
+    assert_eq!(rig.simulator.dropzone_address(), None);
+    assert_eq!(rig.simulator.dropzone_host_key(), None);
+    let answer = rig.get("/_simulator/dropzone").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.text.contains("--dropzone ADDR"), "{}", answer.text);
+}
