@@ -21,6 +21,18 @@
     });
   };
 
+  // A button that copies a field's whole text.
+  const copyButton = (button) => {
+    const input = document.getElementById(button.dataset.copy);
+    if (!input || !navigator.clipboard) return;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      input.select();
+      await navigator.clipboard.writeText(input.value);
+      button.textContent = "Copied";
+    });
+  };
+
   // Exact decimal sums of the ticked rows, per currency, in the row's own scale: no floats near money.
   const units = (text, scale) => {
     const [whole, fraction = ""] = text.split(".");
@@ -159,6 +171,7 @@
 
   const prepare = (root) => {
     each(root, "button[data-show]", showButton);
+    each(root, "button[data-copy]", copyButton);
     each(root, "form[data-selection]", selection);
     each(root, "[data-dialog]", dialogButton);
     each(root, "a[data-opener]", opener);

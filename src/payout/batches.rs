@@ -2,11 +2,10 @@
 
 use super::batch::{BatchState, Rail};
 use crate::database::Tx;
-use crate::id::{AffiliateId, BatchId, RequestId};
+use crate::id::{BatchId, RequestId};
 use crate::money::Currency;
 use crate::paypal::Environment;
 use rust_decimal::Decimal;
-use std::collections::HashSet;
 use time::OffsetDateTime;
 
 /// A batch as the list and its own page show it, with how its items stand.
@@ -176,34 +175,6 @@ pub async fn of_request(tx: &mut Tx, request: RequestId) -> sqlx::Result<Vec<Bat
     )
     .fetch_all(&mut **tx)
     .await
-}
-
-/// Those of a selection's affiliates who were paid before.
-pub async fn paid_before(tx: &mut Tx, request: RequestId) -> sqlx::Result<HashSet<AffiliateId>> {
-    let merchant = tx.merchant();
-    let paid = sqlx::query_scalar!(
-        r#"
-        select s.affiliate_id as "affiliate!: AffiliateId"
-        from (
-            select distinct affiliate_id
-            from selected_commissions
-            where merchant_id = $1 and selection_id = $2
-        ) s
-        where exists (
-            select from payout_items i
-            where i.merchant_id = $1 and i.affiliate_id = s.affiliate_id and i.state = 'paid'
-        )
-        or exists (
-            select from commissions c
-            where c.merchant_id = $1 and c.affiliate_id = s.affiliate_id and c.paid_before_on is not null
-        )
-        "#,
-        merchant.0,
-        request.0
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    Ok(paid.into_iter().collect())
 }
 
 /// The people of this merchant who may pay, by name.

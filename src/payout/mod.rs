@@ -45,6 +45,7 @@ pub mod reconcile;
 mod refuse;
 pub mod report;
 mod reports;
+pub mod review;
 pub mod selection;
 mod store;
 pub mod stuck;

@@ -1,6 +1,5 @@
 //! What a person ticked, frozen as single commissions when they go to the review. The only way into a draft.
 
-use super::store::fetch_lines;
 use crate::audit::Actor;
 use crate::database::Tx;
 use crate::id::{AffiliateId, BatchId, CommissionId, RequestId};
@@ -154,23 +153,6 @@ fn columns(rows: &[DueRow]) -> (Vec<uuid::Uuid>, Vec<String>) {
     rows.iter().map(|row| (row.affiliate.0, row.currency.code().to_owned())).unzip()
 }
 
-/// A selection as the review shows it.
-#[derive(Debug, Clone)]
-pub struct Selection {
-    /// Its id, and that of the payment it becomes.
-    pub id: RequestId,
-    /// Through which date commissions were selected.
-    pub through: Date,
-    /// When it was made.
-    pub created_at: OffsetDateTime,
-    /// The batch whose unpaid rest it is.
-    pub retry_of: Option<BatchId>,
-    /// What is still owed of it, by currency and affiliate.
-    pub lines: Vec<Line>,
-    /// What was selected and is not owed any more.
-    pub gone: Vec<Gone>,
-}
-
 /// One payment of the selection: an affiliate in one currency.
 #[derive(Debug, Clone)]
 pub struct Line {
@@ -190,41 +172,8 @@ pub struct Line {
     pub amount: Money,
 }
 
-/// Commissions that were selected and cannot be paid any more.
-#[derive(Debug, Clone)]
-pub struct Gone {
-    /// Whose.
-    pub name: String,
-    /// How many of that affiliate.
-    pub commissions: i64,
-    /// How much.
-    pub amount: Money,
-    /// The batch that took them, if one did; else they were cancelled.
-    pub batch: Option<i64>,
-}
-
-impl Selection {
-    /// What the reader of the review saw, in one value. Paying is asked with it, and refused when it is not what
-    /// would be paid by then.
-    pub fn seen(&self) -> [u8; 32] {
-        Seen::of(&self.lines)
-    }
-
-    /// Sums per currency: affiliates, commissions, amount.
-    pub fn totals(&self) -> Vec<(i64, i64, Money)> {
-        Currency::ALL
-            .iter()
-            .filter_map(|currency| {
-                let lines = || self.lines.iter().filter(|line| line.amount.currency() == *currency);
-                let amount = Money::sum(lines().map(|line| line.amount))?;
-                let affiliates = i64::try_from(lines().count()).expect("counts are small");
-                Some((affiliates, lines().map(|line| line.commissions).sum(), amount))
-            })
-            .collect()
-    }
-}
-
-/// See [`Selection::seen`]. Lines are added in the order of currency and affiliate.
+/// What the reader of the review saw, in one value: lines are added in the order of currency and affiliate. Paying is
+/// asked with it, and refused when it is not what would be paid by then.
 #[derive(Clone, Default)]
 pub(super) struct Seen(Sha256);
 
@@ -243,87 +192,6 @@ impl Seen {
     pub(super) fn finish(self) -> [u8; 32] {
         self.0.finalize().into()
     }
-}
-
-/// Loads a selection with what has changed since it was made.
-pub async fn load(tx: &mut Tx, id: RequestId) -> anyhow::Result<Option<Selection>> {
-    let merchant = tx.merchant();
-    let Some(row) = sqlx::query!(
-        r#"
-        select
-            through,
-            created_at,
-            retry_of as "retry_of: BatchId",
-            (
-                select count(*)
-                from selected_commissions c
-                where c.merchant_id = s.merchant_id and c.selection_id = s.id
-            ) as "commissions!"
-        from selections s
-        where merchant_id = $1 and id = $2
-        "#,
-        merchant.0,
-        id.0
-    )
-    .fetch_optional(&mut **tx)
-    .await?
-    else {
-        return Ok(None);
-    };
-    if row.commissions >= BULK {
-        tx.expect_many_rows().await?;
-    }
-    Ok(Some(Selection {
-        id,
-        through: row.through,
-        created_at: row.created_at,
-        retry_of: row.retry_of,
-        lines: fetch_lines(tx, id).await?,
-        gone: gone(tx, id).await?,
-    }))
-}
-
-async fn gone(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec<Gone>> {
-    let merchant = tx.merchant();
-    let rows = sqlx::query!(
-        r#"
-        select
-            coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as "name!",
-            s.currency as "currency: Currency",
-            count(*) as "commissions!",
-            sum(s.amount) as "amount!",
-            b.number as "batch?"
-        from selected_commissions s
-        join affiliates a on a.merchant_id = s.merchant_id and a.id = s.affiliate_id
-        left join allocations l
-            on l.merchant_id = s.merchant_id and l.commission_id = s.commission_id and l.released_at is null
-        left join payout_items i on i.merchant_id = l.merchant_id and i.id = l.item_id
-        left join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_id
-        where s.merchant_id = $1
-            and s.selection_id = $2
-            and not exists (
-                select from owed o
-                where o.merchant_id = s.merchant_id and o.commission_id = s.commission_id
-            )
-        group by 1, a.id, s.currency, b.number
-        order by 1, s.currency
-        limit 200
-        "#,
-        merchant.0,
-        id.0
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Gone {
-                name: row.name,
-                commissions: row.commissions,
-                amount: Money::new(row.amount, row.currency)?,
-                batch: row.batch,
-            })
-        })
-        .collect()
 }
 
 /// Takes rows out of a selection; they stay due.

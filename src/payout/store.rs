@@ -6,15 +6,9 @@ use crate::database::Tx;
 use crate::id::{AffiliateId, BatchId, ItemId, PersonId, RequestId};
 use crate::money::{Currency, Money};
 use anyhow::{Context, bail};
+use rust_decimal::Decimal;
 use sqlx::Row;
 use time::OffsetDateTime;
-
-/// What is still owed of a selection, one line per currency and affiliate, in that order.
-pub(super) async fn fetch_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec<Line>> {
-    let merchant = tx.merchant();
-    let rows = sqlx::query_file_as!(LineRow, "src/payout/lines.sql", merchant.0, id.0).fetch_all(&mut **tx).await?;
-    rows.into_iter().map(Line::try_from).collect()
-}
 
 /// Takes the selected commissions out of what is owed, all that are still there, and says what they come to. The
 /// deletion is the lock: of two drafts that want one commission, the second finds it gone.
@@ -65,7 +59,8 @@ pub(super) async fn take_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec
 /// How many lines are in memory at once where there may be millions.
 const PORTION: usize = 10_000;
 
-/// The same as [`fetch_lines`], a portion at a time: the caller works in the same transaction meanwhile.
+/// What is still owed of a selection, one line per currency and affiliate, in that order; a portion at a time: the caller
+/// works in the same transaction meanwhile.
 pub(super) struct Lines;
 
 impl Lines {
@@ -97,7 +92,7 @@ struct LineRow {
     receiver_changed_at: Option<OffsetDateTime>,
     currency: Currency,
     commissions: i64,
-    amount: rust_decimal::Decimal,
+    amount: Decimal,
 }
 
 impl LineRow {
@@ -119,18 +114,21 @@ impl LineRow {
 impl TryFrom<LineRow> for Line {
     type Error = anyhow::Error;
     fn try_from(row: LineRow) -> anyhow::Result<Self> {
-        let amount = Money::new(row.amount, row.currency)
-            .with_context(|| format!("what is owed to affiliate {} is not payable", row.affiliate))?;
         Ok(Self {
+            amount: payable(row.affiliate, row.amount, row.currency)?,
             affiliate: row.affiliate,
             name: row.name,
             receiver: row.receiver,
             problem: row.problem,
             receiver_changed_at: row.receiver_changed_at,
             commissions: row.commissions,
-            amount,
         })
     }
+}
+
+/// A sum of what is owed to somebody.
+pub(super) fn payable(affiliate: AffiliateId, amount: Decimal, currency: Currency) -> anyhow::Result<Money> {
+    Money::new(amount, currency).with_context(|| format!("what is owed to affiliate {affiliate} is not payable"))
 }
 
 /// An item's state from its columns.

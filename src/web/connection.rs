@@ -1,5 +1,6 @@
 //! `/integrations/payment`: the card of the PayPal connection, and the form behind Connect and Edit.
 
+use super::dropzone::DropzoneCard;
 use super::funds;
 use super::waits::Waits;
 use super::when::{When, when};
@@ -39,10 +40,18 @@ struct Index {
     tried: Option<When>,
     notified: Option<Words<String>>,
     balance: Option<String>,
+    dropzone: DropzoneCard,
 }
 
 impl Index {
-    fn new(app: &App, signed: &Signed, card: Card, notifications: Option<&Notifications>, told: Option<&Told>) -> Self {
+    fn new(
+        app: &App,
+        signed: &Signed,
+        card: Card,
+        dropzone: DropzoneCard,
+        notifications: Option<&Notifications>,
+        told: Option<&Told>,
+    ) -> Self {
         let zone = &signed.time_zone;
         let connection = card.connection.as_ref();
         let pauses = card.pauses.iter().map(|pause| Waits::of(app, pause, zone));
@@ -55,6 +64,7 @@ impl Index {
             tried: card.candidate.as_ref().map(|c| when(c.checked_at.unwrap_or(c.saved_at), zone)),
             notified: notifications.map(|told| notification_words(told, zone)),
             balance: told.map(|told| funds::words(told, None, zone)),
+            dropzone,
             card,
         }
     }
@@ -160,7 +170,8 @@ async fn index(State(app): State<App>, signed: Signed) -> Result<Response> {
         ),
         None => (None, None),
     };
-    page(&Index::new(&app, &signed, card, notifications.as_ref(), told.as_ref()))
+    let dropzone = DropzoneCard::load(&app, &mut tx, &signed.time_zone).await?;
+    page(&Index::new(&app, &signed, card, dropzone, notifications.as_ref(), told.as_ref()))
 }
 
 #[derive(Template)]

@@ -5,8 +5,8 @@ use super::when::when;
 use crate::app::App;
 use crate::connection::balance::{self, Told};
 use crate::money::{Money, for_people};
-use crate::payout::selection::Selection;
-use rust_decimal::{Decimal, RoundingStrategy};
+use crate::payout::review::Review;
+use rust_decimal::Decimal;
 use std::time::Duration;
 
 /// A page waits so long for PayPal; what comes later is on the next page.
@@ -44,18 +44,15 @@ impl Sum {
     }
 }
 
-/// Sums per currency, with the most that PayPal usually takes for itself: 2 % of each payment. What it really takes is
-/// known once it has paid.
-pub(super) fn sums(selection: &Selection) -> Vec<Sum> {
-    let totals = selection.totals().into_iter();
+/// Sums per currency.
+pub(super) fn sums(review: &Review) -> Vec<Sum> {
+    let totals = review.totals.iter();
     totals
-        .map(|(affiliates, commissions, amount)| {
-            let currency = amount.currency();
-            let fees = selection.lines.iter().filter(|line| line.amount.currency() == currency).map(|line| {
-                let fee = line.amount.amount() * Decimal::new(2, 2);
-                fee.round_dp_with_strategy(currency.scale(), RoundingStrategy::AwayFromZero)
-            });
-            Sum { affiliates, commissions, amount, fee: fees.sum() }
+        .map(|total| Sum {
+            affiliates: total.affiliates,
+            commissions: total.commissions,
+            amount: total.amount,
+            fee: total.fee,
         })
         .collect()
 }

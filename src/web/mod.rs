@@ -8,6 +8,7 @@ mod attention;
 mod batches;
 mod commissions;
 mod connection;
+mod dropzone;
 mod due;
 mod error;
 pub mod export;
@@ -59,6 +60,7 @@ pub fn pages() -> Routes {
         .with(commissions::routes)
         .with(imports::routes)
         .with(connection::routes)
+        .with(dropzone::routes)
         .with(due::routes)
         .with(review::routes)
         .with(batches::routes)

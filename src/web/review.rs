@@ -9,29 +9,30 @@ use super::{
 };
 use crate::app::App;
 use crate::commission::due::problem_words;
+use crate::connection::dropzone::{self, Dropzone};
 use crate::connection::{self, Connection, balance, pause};
 use crate::database::Tx;
-use crate::id::{AffiliateId, RequestId};
+use crate::id::RequestId;
 use crate::money::for_people;
 use crate::payout::draft::{Ask, DraftError, How, draft};
-use crate::payout::selection::{self, DueRow, Line, Selection};
-use crate::paypal::payouts::{MAX_MESSAGE, MAX_SUBJECT};
+use crate::payout::review::{self, Notable, Review, Reviewed};
+use crate::payout::selection::{self, DueRow, Line};
+use crate::paypal::large_batch::Compression;
+use crate::paypal::payouts::{MAX_ITEMS, MAX_MESSAGE, MAX_SUBJECT};
 use crate::role::Role;
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use std::collections::{HashMap, HashSet};
-use time::Duration;
+use std::collections::HashSet;
+use time::OffsetDateTime;
 
 /// Lines shown at once; all of them are paid.
 const SHOWN: usize = 200;
-/// An address changed more recently than this is pointed out.
-const RECENT: Duration = Duration::days(14);
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
-        .get(Role::Preparer, "/payouts/new/{id}", review)
+        .get(Role::Preparer, "/payouts/new/{id}", show)
         .post(Role::Preparer, "/payouts/new/{id}/removal", remove)
         .post(Role::Approver, "/payouts", pay)
 }
@@ -54,6 +55,8 @@ struct Typed {
     subject: String,
     message: String,
     reference: String,
+    /// Of a file: whether it is compressed.
+    gzip: Option<String>,
 }
 
 struct Shown {
@@ -65,6 +68,17 @@ struct Shown {
 }
 
 impl Shown {
+    /// What warns before money leaves has no place where it has left already.
+    fn of(one: &Reviewed, outside: bool, now: OffsetDateTime, zone: &str) -> Self {
+        Self {
+            changed: one.changed(now).map(|at| when(at, zone)),
+            first: outside && one.is_first,
+            shared: one.is_shared,
+            over_limit: one.is_over_limit(),
+            line: one.line.clone(),
+        }
+    }
+
     fn row(&self) -> String {
         format!("{} {}", self.line.affiliate, self.line.amount.currency())
     }
@@ -80,12 +94,13 @@ impl Shown {
 
 #[derive(Template)]
 #[template(path = "payouts/review.html")]
-struct Review {
+struct Page {
     frame: Frame,
     errors: FormErrors,
     typed: Typed,
-    selection: Selection,
+    review: Review,
     connection: Option<Connection>,
+    dropzone: Option<Dropzone>,
     waits: Vec<Waits>,
     sums: Vec<Sum>,
     balance: String,
@@ -96,13 +111,37 @@ struct Review {
     approvers: Vec<String>,
 }
 
-impl Review {
+impl Page {
     fn through(&self) -> String {
-        day(self.selection.through)
+        day(self.review.through)
     }
 
     fn is_paypal(&self) -> bool {
         self.typed.how == "paypal"
+    }
+
+    fn is_file(&self) -> bool {
+        self.typed.how == "file"
+    }
+
+    /// Through PayPal, by call or by file.
+    fn is_through_paypal(&self) -> bool {
+        self.is_paypal() || self.is_file()
+    }
+
+    /// A file is the better way: each call carries 15,000 payments.
+    fn wants_a_file(&self) -> bool {
+        usize::try_from(self.review.most_payments()).is_ok_and(|payments| payments > MAX_ITEMS)
+    }
+
+    /// "34 calls"
+    fn calls(&self) -> String {
+        let calls = self
+            .review
+            .totals
+            .iter()
+            .map(|total| usize::try_from(total.affiliates).unwrap_or_default().div_ceil(MAX_ITEMS));
+        super::pages::counted(calls.sum::<usize>() as i64, "call", "calls")
     }
 
     fn is_manual(&self) -> bool {
@@ -111,14 +150,18 @@ impl Review {
 
     /// Whether the button may be pressed: what stands above it in red must be settled first.
     fn can_pay(&self) -> bool {
-        let payable = self.unpayable.is_empty() && self.connection.is_some();
-        self.selection.gone.is_empty() && !self.selection.lines.is_empty() && (payable || !self.is_paypal())
+        let linked = match self.typed.how.as_str() {
+            "paypal" => self.connection.is_some(),
+            "file" => self.dropzone.is_some(),
+            _ => true,
+        };
+        let payable = self.unpayable.is_empty() || !self.is_through_paypal();
+        self.review.gone.is_empty() && self.review.payments > 0 && payable && linked
     }
 
     /// "Pay 24 affiliates USD 4,310.20 and EUR 210.00"
     fn button(&self) -> String {
-        let people = self.selection.lines.iter().map(|line| line.affiliate).collect::<HashSet<AffiliateId>>().len();
-        let people = if people == 1 { "1 affiliate".to_owned() } else { format!("{people} affiliates") };
+        let people = super::pages::counted(self.review.affiliates, "affiliate", "affiliates");
         let amounts: Vec<String> = self.sums.iter().map(|sum| sum.amount.to_string()).collect();
         let amounts = match amounts.as_slice() {
             [most @ .., last] if !most.is_empty() => format!("{} and {last}", most.join(", ")),
@@ -127,12 +170,13 @@ impl Review {
         match self.typed.how.as_str() {
             "manual" => format!("Mark {people} as paid {amounts}"),
             "export" => format!("Export a file for {people}, {amounts}"),
+            "file" => format!("Prepare a file for {people}, {amounts}"),
             _ => format!("Pay {people} {amounts}"),
         }
     }
 
     fn page_from(&self, from: usize) -> String {
-        format!("/payouts/new/{}?how={}&from={from}", self.selection.id, self.typed.how)
+        format!("/payouts/new/{}?how={}&from={from}", self.review.id, self.typed.how)
     }
 
     fn earlier(&self) -> Option<String> {
@@ -141,11 +185,11 @@ impl Review {
 
     fn later(&self) -> Option<String> {
         let next = self.from + self.lines.len();
-        (next < self.selection.lines.len()).then(|| self.page_from(next))
+        (next < self.review.payments).then(|| self.page_from(next))
     }
 }
 
-async fn review(
+async fn show(
     State(app): State<App>,
     signed: Signed,
     Path(id): Path<RequestId>,
@@ -157,7 +201,7 @@ async fn review(
         return Ok(see(batches).with(Tone::Info, "This selection was paid already.").into_response());
     }
     let how = match asked.how.as_str() {
-        how @ ("manual" | "export") => how.to_owned(),
+        how @ ("file" | "manual" | "export") => how.to_owned(),
         _ => "paypal".to_owned(),
     };
     let subject = format!("You have a payout from {}", signed.merchant_name);
@@ -183,87 +227,72 @@ async fn build(
     from: usize,
     typed: Typed,
     errors: FormErrors,
-) -> Result<Review> {
-    let selection = selection::load(tx, id).await?.ok_or(Error::NotFound)?;
-    let connection = connection::in_force(tx).await?;
-    let known = crate::payout::batches::paid_before(tx, id).await?;
+) -> Result<Page> {
     let now = app.clock.now();
-    let mut receivers: HashMap<String, HashSet<AffiliateId>> = HashMap::new();
-    for line in &selection.lines {
-        if let Some(receiver) = &line.receiver {
-            receivers.entry(receiver.to_lowercase()).or_default().insert(line.affiliate);
-        }
-    }
-    // What warns before money leaves has no place where it has left already.
+    let review = review::load(tx, id, (from, SHOWN), now).await?.ok_or(Error::NotFound)?;
+    let connection = connection::in_force(tx).await?;
+    let dropzone = dropzone::show(tx).await?.filter(|dropzone| dropzone.in_force);
     let outside = typed.how != "manual";
-    let shown = |line: &Line| Shown {
-        changed: line.receiver_changed_at.filter(|at| now - *at < RECENT).map(|at| when(at, &signed.time_zone)),
-        first: outside && !known.contains(&line.affiliate),
-        shared: line.receiver.as_ref().is_some_and(|receiver| receivers[&receiver.to_lowercase()].len() > 1),
-        over_limit: line.amount.amount() > line.amount.currency().usual_item_limit(),
-        line: line.clone(),
-    };
-    let all: Vec<Shown> = selection.lines.iter().map(shown).collect();
     let paypal = typed.how == "paypal";
-    let unpayable = selection.lines.iter().filter(|line| paypal && line.problem.is_some()).map(shown).collect();
-    let mut warnings = if outside { warnings(&all) } else { Vec::new() };
-    let sums = sums(&selection);
+    let shown = |line: &Reviewed| Shown::of(line, outside, now, &signed.time_zone);
+    let unpayable =
+        if paypal || typed.how == "file" { review.unpayable.iter().map(shown).collect() } else { Vec::new() };
+    let mut warnings = if outside { warnings(&review.notable) } else { Vec::new() };
+    let sums = sums(&review);
     let told = match &connection {
         Some(connection) if paypal => balance::told(tx, connection.id).await?,
         Some(_) | None => balance::Told::NotYet,
     };
     warnings.extend(sums.iter().filter_map(|sum| sum.shortage(&told)));
-    let from = from.min(all.len());
-    let waits = if paypal { waits(app, signed, tx, &selection).await? } else { Vec::new() };
+    let waits = if paypal { waits(app, signed, tx, &review).await? } else { Vec::new() };
     let approvers =
         if signed.role < Role::Approver { crate::payout::batches::approvers(tx).await? } else { Vec::new() };
-    Ok(Review {
+    Ok(Page {
         frame: signed.frame(Section::Commissions),
         errors,
         balance: funds::words(&told, Some(&sums), &signed.time_zone),
         sums,
         connection,
+        dropzone,
         waits,
         unpayable,
-        lines: all.into_iter().skip(from).take(SHOWN).collect(),
+        lines: review.lines.iter().map(shown).collect(),
         warnings,
         from,
         approvers,
-        typed: Typed { request: Some(id), seen: hex::encode(selection.seen()), ..typed },
-        selection,
+        typed: Typed { request: Some(id), seen: hex::encode(review.seen()), ..typed },
+        review,
     })
 }
 
 /// What this payment would wait for.
-async fn waits(app: &App, signed: &Signed, tx: &mut Tx, selection: &Selection) -> Result<Vec<Waits>> {
-    let currencies: HashSet<_> = selection.lines.iter().map(|line| line.amount.currency()).collect();
+async fn waits(app: &App, signed: &Signed, tx: &mut Tx, review: &Review) -> Result<Vec<Waits>> {
+    let currencies: HashSet<_> = review.totals.iter().map(|total| total.amount.currency()).collect();
     let pauses = pause::all(tx).await?.into_iter();
     let these = pauses.filter(|pause| pause.currency.is_none_or(|currency| currencies.contains(&currency)));
     Ok(these.map(|pause| Waits::of(app, &pause, &signed.time_zone)).collect())
 }
 
-fn warnings(lines: &[Shown]) -> Vec<String> {
-    let count = |is: fn(&Shown) -> bool| lines.iter().filter(|line| is(line)).count();
+fn warnings(notable: &Notable) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut warn = |number: usize, one: &str, many: &str| match number {
         0 => {}
         1 => warnings.push(one.to_owned()),
         number => warnings.push(format!("{number} {many}")),
     };
-    let first: HashSet<AffiliateId> = lines.iter().filter(|line| line.first).map(|line| line.line.affiliate).collect();
-    warn(first.len(), "1 affiliate is paid for the first time.", "affiliates are paid for the first time.");
+    warn(notable.first.len(), "1 affiliate is paid for the first time.", "affiliates are paid for the first time.");
     warn(
-        count(|line| line.changed.is_some()),
+        notable.changed,
         "1 PayPal address changed in the last two weeks.",
         "PayPal addresses changed in the last two weeks.",
     );
     warn(
-        count(|line| line.shared),
+        notable.shared,
         "1 payment goes to an address that another affiliate has too.",
         "payments go to addresses that more than one affiliate has.",
     );
     warn(
-        count(|line| line.over_limit),
+        notable.over_limit,
         "1 payment is above PayPal’s usual limit. The limit depends on your account; PayPal may fail it.",
         "payments are above PayPal’s usual limit. The limit depends on your account; PayPal may fail them.",
     );
@@ -332,6 +361,10 @@ async fn pay(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) -
     }
     let how = match typed.how.as_str() {
         "paypal" => How::PayPal,
+        "file" => {
+            let compression = if typed.gzip.is_some() { Compression::Gzip } else { Compression::Plain };
+            How::File { compression }
+        }
         "manual" => How::Manual { reference: typed.reference.trim().to_owned() },
         "export" => How::Export,
         _ => return Err(Error::Invalid("Choose how to pay. Nothing was paid.".into())),
@@ -366,7 +399,9 @@ async fn pay(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) -
         Err(DraftError::TooMany) => Err(Error::Conflict(
             "A file has at most 5,000,000 payments. Pay in several selections. Nothing was paid.".into(),
         )),
-        Err(DraftError::NoConnection) => Err(Error::Conflict("PayPal is not connected. Nothing was paid.".into())),
+        Err(DraftError::NoConnection) => {
+            Err(Error::Conflict("PayPal is not connected for this way of paying. Nothing was paid.".into()))
+        }
         Err(DraftError::AskedOtherwise) => {
             Err(Error::Conflict("This selection was already paid in another way. Nothing was paid again.".into()))
         }

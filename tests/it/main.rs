@@ -7,6 +7,7 @@ mod affiliates;
 mod answers;
 mod architecture;
 mod attention;
+mod by_file;
 mod commissions;
 mod compose;
 mod configuration;

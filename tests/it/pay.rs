@@ -4,6 +4,7 @@ use crate::support::world::{World, dec, everything};
 
 use stipend::money::Currency;
 use stipend::payout::draft::{DraftError, How, draft};
+use stipend::payout::review;
 use stipend::payout::selection::{DueRow, Ticked};
 use time::Duration;
 
@@ -140,9 +141,9 @@ async fn a_refused_address_is_named_and_the_rest_can_be_paid() {
         .await
         .unwrap()
         .unwrap();
-    let rest = stipend::payout::selection::load(&mut tx, request).await.unwrap().unwrap();
+    let rest = review::load(&mut tx, request, (0, 200), world.app.clock.now()).await.unwrap().unwrap();
     assert_eq!(rest.lines.len(), 1);
-    assert_eq!(rest.lines[0].receiver.as_deref(), Some("c@example.com"));
+    assert_eq!(rest.lines[0].line.receiver.as_deref(), Some("c@example.com"));
     tx.commit().await.unwrap();
     let ask = stipend::payout::draft::Ask {
         request,

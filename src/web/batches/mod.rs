@@ -3,6 +3,7 @@
 mod actions;
 mod files;
 mod item;
+mod large;
 mod resolution;
 mod statement;
 mod words;
@@ -23,6 +24,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use large::Large;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 pub(in crate::web) use words::{Told, state};
@@ -50,6 +52,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(Role::Approver, "/batches/{id}/payment", actions::mark_paid)
         .post(Role::Approver, "/batches/{id}/release", actions::release)
         .post(Role::Preparer, "/batches/{id}/retry", actions::retry)
+        .with(large::routes)
         .with(resolution::routes)
         .post(Role::Approver, "/batches/{id}/unclaimed/cancellation", item::cancel_all)
         .get(Role::Viewer, "/batches/{id}/items/{item}", item::show)
@@ -161,6 +164,7 @@ struct Show {
     state: String,
     history: Vec<(HistoryLine, When)>,
     is_slow: bool,
+    file: Option<Large>,
 }
 
 /// Lines of history with their times for people.
@@ -179,7 +183,10 @@ impl Show {
 
     fn method(&self) -> String {
         let rail = rail(&self.batch);
-        if self.is_api() { format!("{rail}, {}", self.batch.environment.name()) } else { rail.to_owned() }
+        match self.batch.rail {
+            Rail::Api | Rail::File => format!("{rail}, {}", self.batch.environment.name()),
+            Rail::Manual => rail.to_owned(),
+        }
     }
 
     fn is_api(&self) -> bool {
@@ -211,13 +218,19 @@ impl Show {
 
     /// What the page says above everything else.
     fn sentence(&self) -> String {
-        sentence(&self.batch, self.is_slow)
+        let of_file = self.file.as_ref().and_then(|file| file.sentence(&self.batch));
+        of_file.unwrap_or_else(|| sentence(&self.batch, self.is_slow))
+    }
+
+    fn is_through_paypal(&self) -> bool {
+        self.batch.rail != Rail::Manual
     }
 
     /// Whether the page should go on asking for news.
     fn is_moving(&self) -> bool {
         match self.batch.state {
-            BatchState::Ready | BatchState::Submitting => true,
+            BatchState::Ready => self.file.as_ref().is_none_or(|file| file.scheduled.is_none()),
+            BatchState::Submitting => true,
             BatchState::Accepted => self.batch.settled_at.is_none(),
             BatchState::Prepared
             | BatchState::Closed
@@ -233,7 +246,7 @@ impl Show {
     }
 
     fn can_cancel(&self) -> bool {
-        self.is_api()
+        self.is_through_paypal()
             && matches!(self.batch.state, BatchState::Prepared | BatchState::Ready)
             && self.batch.doubted_at.is_none()
     }
@@ -247,16 +260,19 @@ impl Show {
     }
 
     fn can_take_back(&self) -> bool {
-        self.batch.unclaimed > 0 && self.batch.settled_at.is_some()
+        self.is_api() && self.batch.unclaimed > 0 && self.batch.settled_at.is_some()
     }
 
     fn can_retry(&self) -> bool {
-        self.is_api() && self.batch.unpaid > 0 && !self.is_moving()
+        self.is_through_paypal() && self.batch.unpaid > 0 && !self.is_moving()
     }
 
     /// The steps of the batch: state and word.
-    fn steps(&self) -> Vec<(&'static str, &'static str)> {
+    fn steps(&self) -> Vec<(&'static str, String)> {
         let b = &self.batch;
+        if let Some(file) = &self.file {
+            return file.steps(b);
+        }
         let stopped = matches!(b.state, BatchState::Refused | BatchState::Stuck);
         let handed = match b.state {
             _ if b.accepted_at.is_some() => "done",
@@ -270,7 +286,9 @@ impl Show {
             (None, _) => "waiting",
         };
         let finished = if b.settled_at.is_some() { "done" } else { "waiting" };
-        vec![("done", "Prepared"), (handed, "Handed to PayPal"), (paying, "PayPal is paying"), (finished, "Finished")]
+        let steps =
+            [("done", "Prepared"), (handed, "Handed to PayPal"), (paying, "PayPal is paying"), (finished, "Finished")];
+        steps.map(|(state, word)| (state, word.to_owned())).into()
     }
 
     fn filter(&self, state: &str) -> String {
@@ -325,6 +343,7 @@ async fn load(app: &App, signed: &Signed, id: BatchId, asked: Asked) -> Result<S
     let items = found.into_iter().map(|item| ItemRow::of(item, &batch, zone)).collect();
     let history = batches::history(&mut tx, id).await?;
     let waits = Waits::of_batch(app, &mut tx, &batch, zone).await?;
+    let file = Large::load(app, &mut tx, &batch, zone).await?;
     Ok(Show {
         frame: signed.frame(Section::Payouts),
         created: when(batch.created_at, zone),
@@ -336,6 +355,7 @@ async fn load(app: &App, signed: &Signed, id: BatchId, asked: Asked) -> Result<S
         history: dated(history, zone),
         is_slow: is_slow(batch.accepted_at, batch.settled_at, app.clock.now()),
         state: asked.state,
+        file,
         batch,
     })
 }

@@ -43,7 +43,7 @@ pub(in crate::web) fn state(batch: &Batch) -> Told {
 pub(super) fn sentence(b: &Batch, is_slow: bool) -> String {
     let paid = for_people(b.paid_amount, b.currency);
     match b.state {
-        BatchState::Prepared => "Prepared, and not released yet. Nothing has been sent.".into(),
+        BatchState::Prepared => "Prepared, and not sent yet.".into(),
         BatchState::Ready if b.attempts > 0 => {
             "PayPal did not take this batch yet. Nothing was paid, and nothing is lost: it is tried again, or you take it back.".into()
         }

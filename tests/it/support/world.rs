@@ -18,6 +18,7 @@ use stipend::database::{Database, Tx};
 use stipend::id::{AffiliateId, BatchId, CommissionId, MerchantId, PersonId};
 use stipend::mail;
 use stipend::payout::draft::{Ask, DraftError, How, draft};
+use stipend::payout::review;
 use stipend::payout::selection::{self, Ticked};
 use stipend::payout::{hint, reconcile, submit};
 use stipend::paypal::{Credentials, DropZone, Environment};
@@ -222,7 +223,7 @@ impl World {
         let mut tx = self.tx().await;
         let actor = self.actor();
         let request = selection::select(&mut tx, &actor, self.today(), ticked).await.unwrap()?;
-        let seen = selection::load(&mut tx, request).await.unwrap().unwrap().seen();
+        let seen = review::load(&mut tx, request, (0, 200), actor.at).await.unwrap().unwrap().seen();
         tx.commit().await.unwrap();
         Some(Ask { request, actor, how, subject: "You have a payout".into(), message: String::new(), seen })
     }

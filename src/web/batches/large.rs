@@ -1,0 +1,381 @@
+//! The life of a Large Batch file on its batch's page: what was frozen, where it is, what PayPal put into its folder, and
+//! what a person may do with it.
+
+use super::exists;
+use crate::app::App;
+use crate::database::Tx;
+use crate::id::{BatchId, DropzoneFileId};
+use crate::money::for_people;
+use crate::payout::batch::{BatchState, Rail};
+use crate::payout::batches::Batch;
+use crate::payout::file::{FINAL_AFTER, FINAL_OVERDUE, LATE_ANSWER, SILENCE};
+use crate::payout::files::{self, Answered, InputFile, Rejected};
+use crate::payout::manual::{self, TooLate};
+use crate::role::Role;
+use crate::web::pages::counted;
+use crate::web::when::{When, when};
+use crate::web::{Error, Form, Path, Result, Routes, Signed, Tone, see};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use time::{Duration, OffsetDateTime};
+
+/// A file may wait so long for its time.
+const FURTHEST: Duration = Duration::days(366);
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .get(Role::Viewer, "/batches/{id}/file", download)
+        .get(Role::Viewer, "/batches/{id}/answers/{file}", download_answer)
+        .post(Role::Approver, "/batches/{id}/upload", upload)
+        .post(Role::Approver, "/batches/{id}/answers/seen", seen)
+}
+
+/// What the page shows of a file.
+pub(super) struct Large {
+    pub(super) input: InputFile,
+    pub(super) answers: Vec<AnswerRow>,
+    pub(super) rejected: Vec<Rejected>,
+    pub(super) rejections: usize,
+    /// When it will be uploaded, if that is later.
+    pub(super) scheduled: Option<When>,
+    /// When a corrected one may be made.
+    pub(super) correctable: Option<When>,
+    is_silent: bool,
+    final_due: Option<String>,
+    final_is_late: bool,
+}
+
+/// A file of PayPal's.
+pub(super) struct AnswerRow {
+    pub(super) file: Answered,
+    pub(super) fetched: When,
+}
+
+impl AnswerRow {
+    pub(super) fn word(&self) -> &'static str {
+        match self.file.kind.as_str() {
+            "ack" => "Accepted (ACK)",
+            "nack" => "Rejected (NACK)",
+            "dups" => "Known already (DUPS)",
+            "part" => "Part report",
+            "out" => "Out report",
+            _ => "Final report",
+        }
+    }
+
+    pub(super) fn state(&self) -> (&'static str, String) {
+        match self.file.outcome.as_deref() {
+            None => ("info", "Being read".into()),
+            Some("repeated") => ("quiet", "Same as an earlier one".into()),
+            Some("unreadable") => ("bad", "Cannot be used".into()),
+            Some(_) if self.file.bad_rows + self.file.unknown_refs > 0 => {
+                let (bad, unknown) = (self.file.bad_rows, self.file.unknown_refs);
+                ("warning", format!("Read, but for {}", counted(bad + unknown, "row", "rows")))
+            }
+            Some(_) => ("good", "Read".into()),
+        }
+    }
+}
+
+impl Large {
+    /// Nothing for a batch that is no file.
+    pub(super) async fn load(app: &App, tx: &mut Tx, batch: &Batch, zone: &str) -> Result<Option<Self>> {
+        if batch.rail != Rail::File {
+            return Ok(None);
+        }
+        let input = files::input(tx, batch.id).await?.ok_or(Error::NotFound)?;
+        let answers = files::answers(tx, batch.id).await?;
+        let (rejected, rejections) =
+            if input.nack_at.is_some() { files::rejected(tx, batch.id).await? } else { (Vec::new(), 0) };
+        let now = app.clock.now();
+        let waits = batch.state == BatchState::Ready && batch.attempts == 0;
+        let final_due = batch.settled_at.map(|settled| settled + FINAL_AFTER);
+        Ok(Some(Self {
+            scheduled: batch.look_at.filter(|at| waits && *at > now).map(|at| when(at, zone)),
+            correctable: input
+                .nack_at
+                .map(|at| at + LATE_ANSWER)
+                .filter(|at| batch.state == BatchState::Submitting && *at > now)
+                .map(|at| when(at, zone)),
+            is_silent: batch.state == BatchState::Submitting
+                && input.nack_at.is_none()
+                && input.uploaded_at.is_some_and(|at| now - at >= SILENCE),
+            final_due: final_due.map(|at| when(at, zone).day),
+            final_is_late: input.stage.as_deref() != Some("final")
+                && batch.settled_at.is_some_and(|settled| now - settled >= FINAL_OVERDUE),
+            answers: answers.into_iter().map(|file| AnswerRow { fetched: when(file.fetched_at, zone), file }).collect(),
+            rejected,
+            rejections,
+            input,
+        }))
+    }
+
+    pub(super) fn needs_a_look(&self) -> bool {
+        self.answers.iter().any(|row| row.file.needs_a_look())
+    }
+
+    pub(super) fn size(&self) -> String {
+        match self.input.bytes {
+            bytes if bytes >= 1_000_000 => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
+            bytes if bytes >= 1000 => format!("{} kB", bytes / 1000),
+            bytes => format!("{bytes} bytes"),
+        }
+    }
+
+    /// What the page says above everything else, where the words of other batches do not fit.
+    pub(super) fn sentence(&self, b: &Batch) -> Option<String> {
+        let input = &self.input;
+        Some(match b.state {
+            BatchState::Prepared => {
+                "The file is prepared and frozen. Nothing has been sent: look at it, then upload it now or at a time you choose.".into()
+            }
+            BatchState::Ready => match &self.scheduled {
+                Some(at) => format!("Will be uploaded on {}. Until then it can be taken back or given another time.", at.minute),
+                None if b.attempts > 0 => return None,
+                None => "Waiting to be uploaded to PayPal.".into(),
+            },
+            BatchState::Submitting if input.nack_at.is_some() => {
+                "PayPal rejected this file. Nothing of it should be paid, but PayPal may still correct itself: an hour after that answer everything in it is due again.".into()
+            }
+            BatchState::Submitting if input.dups_at.is_some() => {
+                "PayPal says that it has had this file before. It is waiting for the answer to the first upload; please do not pay these affiliates again.".into()
+            }
+            BatchState::Submitting if self.is_silent => {
+                "PayPal has had this file for more than an hour and has not answered. Ask PayPal’s support with the file’s name; please do not pay these affiliates again.".into()
+            }
+            BatchState::Submitting if input.uploaded_at.is_some() => "Uploaded. Waiting for PayPal to accept or reject the file.".into(),
+            BatchState::Submitting if b.doubted_at.is_some() => {
+                "The upload broke off, and it is not known how much of the file arrived. We are looking whether PayPal has it; the same file goes under the same name, so it cannot be paid twice.".into()
+            }
+            BatchState::Submitting => "Being uploaded to PayPal.".into(),
+            BatchState::Accepted if b.settled_at.is_none() => {
+                "PayPal accepted the file and is paying. It can no longer be taken back.".into()
+            }
+            BatchState::Accepted | BatchState::Closed => {
+                let paid = for_people(b.paid_amount, b.currency);
+                let unmentioned = self.unmentioned(b);
+                let rest = match unmentioned {
+                    0 => String::new(),
+                    rest => format!(" PayPal’s reports do not mention {}: see below.", counted(rest, "payment", "payments")),
+                };
+                let last = match (input.stage.as_deref(), &self.final_due) {
+                    (Some("final"), _) => " The Final report is in.".to_owned(),
+                    (_, Some(day)) if self.final_is_late => format!(" The Final report was due on {day} and has not come. Ask PayPal for it."),
+                    (_, Some(day)) => format!(" The Final report comes about {day}."),
+                    (_, None) => String::new(),
+                };
+                format!("Done. {} of {} were paid {} {paid}.{rest}{last}", b.paid, b.items, b.currency)
+            }
+            BatchState::Refused if b.why.as_deref() != Some("TAKEN_BACK") && input.nack_at.is_some() => {
+                "PayPal rejected the file. Nothing was paid, and everything in it is due again.".into()
+            }
+            BatchState::Refused | BatchState::Stuck | BatchState::Cancelled | BatchState::Exported => return None,
+        })
+    }
+
+    /// Payments that no report has mentioned, once there is one about all of them.
+    fn unmentioned(&self, b: &Batch) -> i64 {
+        let mentioned = b.paid + b.processing + b.unclaimed + b.on_hold + b.unpaid + b.needs_a_person;
+        if b.settled_at.is_some() { (i64::from(b.items) - mentioned).max(0) } else { 0 }
+    }
+
+    /// Prepared – Uploaded – Accepted – Parts – Processed – Final.
+    pub(super) fn steps(&self, b: &Batch) -> Vec<(&'static str, String)> {
+        let input = &self.input;
+        let step = |done: bool, current: bool| {
+            if done {
+                "done"
+            } else if current {
+                "current"
+            } else {
+                "waiting"
+            }
+        };
+        let stopped = matches!(b.state, BatchState::Refused | BatchState::Stuck);
+        let uploaded = input.uploaded_at.is_some();
+        let on_its_way = matches!(b.state, BatchState::Ready | BatchState::Submitting);
+        let accepted = b.accepted_at.is_some();
+        let answer = match () {
+            () if accepted => ("done", "Accepted by PayPal"),
+            () if stopped || input.nack_at.is_some() => ("bad", "Rejected by PayPal"),
+            () => (step(false, uploaded && on_its_way), "Waiting for PayPal’s answer"),
+        };
+        let settled = b.settled_at.is_some();
+        let mut steps = vec![
+            ("done", "Prepared".to_owned()),
+            (step(uploaded, on_its_way && self.scheduled.is_none()), "Uploaded".to_owned()),
+            (answer.0, answer.1.to_owned()),
+            (step(settled, accepted), self.parts()),
+            (step(settled, false), "Processed".to_owned()),
+        ];
+        let is_final = input.stage.as_deref() == Some("final");
+        let last = match &self.final_due {
+            _ if is_final => "Final".to_owned(),
+            Some(day) => format!("Final on {day}"),
+            None => "Final, 31 days later".to_owned(),
+        };
+        steps.push((step(is_final, settled), last));
+        steps
+    }
+
+    /// "Part 2 of 3", as far as the names of the reports tell.
+    fn parts(&self) -> String {
+        let stem = self.input.name.split('.').next().unwrap_or_default();
+        let named = self.answers.iter().filter_map(|row| crate::paypal::large_batch::outgoing(stem, &row.file.name));
+        let parts: BTreeMap<u64, u64> = named
+            .filter_map(|kind| match kind {
+                crate::paypal::large_batch::Outgoing::Part { first, last } => Some((first, last)),
+                _ => None,
+            })
+            .collect();
+        match parts.len() {
+            0 => "Parts paid".to_owned(),
+            1 => "Part 1 paid".to_owned(),
+            count => format!("Parts 1 to {count} paid"),
+        }
+    }
+}
+
+/// A stream of megabytes.
+fn portions<F>(next: impl Fn(i32) -> F + Send + 'static) -> Body
+where
+    F: Future<Output = sqlx::Result<Option<Vec<u8>>>> + Send,
+{
+    Body::from_stream(futures_util::stream::try_unfold((0, next), |(place, next)| async move {
+        let portion = next(place).await?;
+        Ok::<_, sqlx::Error>(portion.map(|portion| (Bytes::from(portion), (place + 1, next))))
+    }))
+}
+
+fn attachment(name: &str, length: Option<i64>, body: Body) -> Response {
+    let kind = if name.ends_with(".gz") { "application/gzip" } else { "text/csv; charset=utf-8" };
+    let mut response = (
+        [
+            (header::CONTENT_TYPE, kind.to_owned()),
+            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+        ],
+        body,
+    )
+        .into_response();
+    if let Some(length) = length {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    response
+}
+
+/// The file as it was, or will be, uploaded: to the byte.
+async fn download(State(app): State<App>, signed: Signed, Path(id): Path<BatchId>) -> Result<Response> {
+    let mut tx = signed.tx(&app).await?;
+    let input = files::input(&mut tx, id).await?.ok_or(Error::NotFound)?;
+    drop(tx);
+    let body = portions(move |place| {
+        let (app, signed) = (app.clone(), signed.clone());
+        async move { files::input_part(&mut signed.tx(&app).await?, id, place).await }
+    });
+    Ok(attachment(&input.name, Some(input.bytes), body))
+}
+
+/// A file of PayPal's, as it was.
+async fn download_answer(
+    State(app): State<App>,
+    signed: Signed,
+    Path((id, file)): Path<(BatchId, DropzoneFileId)>,
+) -> Result<Response> {
+    let mut tx = signed.tx(&app).await?;
+    let answers = files::answers(&mut tx, id).await?;
+    let answer = answers.into_iter().find(|answer| answer.id == file).ok_or(Error::NotFound)?;
+    drop(tx);
+    // What PayPal calls it, as far as that is a name.
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let name: String = answer.name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    let body = portions(move |place| {
+        let (app, signed) = (app.clone(), signed.clone());
+        async move { files::answer_part(&mut signed.tx(&app).await?, id, file, place).await }
+    });
+    Ok(attachment(&name, None, body))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Typed {
+    at: String,
+}
+
+/// Lets the file go: now, or at a time of the merchant's.
+async fn upload(
+    State(app): State<App>,
+    signed: Signed,
+    Path(id): Path<BatchId>,
+    Form(typed): Form<Typed>,
+) -> Result<Response> {
+    exists(&app, &signed, id).await?;
+    let page = format!("/batches/{id}");
+    let at = match read_time(&typed.at, &signed.time_zone, app.clock.now()) {
+        Ok(at) => at,
+        Err(problem) => {
+            return Ok(see(page).with(Tone::Warning, format!("{problem} Nothing was changed.")).into_response());
+        }
+    };
+    let said = match at {
+        Some(at) => format!("It will be uploaded on {}.", when(at, &signed.time_zone).minute),
+        None => "It is being uploaded.".to_owned(),
+    };
+    match manual::let_go(&app, signed.merchant, &signed.actor(&app), id, at).await? {
+        Ok(()) => Ok(see(page).saying(said).into_response()),
+        Err(TooLate) => Err(Error::Conflict(super::actions::TOO_LATE.into())),
+    }
+}
+
+/// A time as a field of a form sends it, in the merchant's zone. Nothing was typed: now.
+fn read_time(text: &str, zone: &str, now: OffsetDateTime) -> std::result::Result<Option<OffsetDateTime>, &'static str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let odd = "Write the time as 2026-05-31T09:00, or choose it in the field.";
+    let local: DateTime = text.parse().map_err(|_| odd)?;
+    let zoned = local.to_zoned(TimeZone::get(zone).unwrap_or(TimeZone::UTC)).map_err(|_| odd)?;
+    let at = OffsetDateTime::from_unix_timestamp(zoned.timestamp().as_second()).map_err(|_| odd)?;
+    match at - now {
+        ahead if ahead < Duration::ZERO => Err("That time has passed; choose a later one, or upload it now."),
+        ahead if ahead > FURTHEST => Err("That is more than a year ahead; choose an earlier time."),
+        _ => Ok(Some(at)),
+    }
+}
+
+/// Somebody has looked at what of PayPal's files could not be used.
+async fn seen(State(app): State<App>, signed: Signed, Path(id): Path<BatchId>) -> Result<Response> {
+    exists(&app, &signed, id).await?;
+    let actor = signed.actor(&app);
+    let person = actor.person.ok_or(Error::NotFound)?;
+    let mut tx = signed.tx(&app).await?;
+    let marked = files::mark_seen(&mut tx, id, person, actor.at).await?;
+    let details = serde_json::json!({ "files": marked });
+    crate::audit::record(&mut tx, &actor, "looked at unusable reports", &format!("batch {id}"), details).await?;
+    tx.commit().await?;
+    Ok(see(format!("/batches/{id}")).saying("Noted. The files stay here as they came.").into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn a_time_is_the_merchants_and_lies_ahead() {
+        let now = datetime!(2026-01-12 10:00 UTC);
+        let read = |text| read_time(text, "Europe/Berlin", now);
+        assert_eq!(read(" "), Ok(None));
+        assert_eq!(read("2026-01-12T12:30"), Ok(Some(datetime!(2026-01-12 11:30 UTC))));
+        for bad in ["2026-01-12T10:30", "2028-01-12T10:30", "tomorrow", "2026-13-40T99:99"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+}
