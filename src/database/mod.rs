@@ -107,9 +107,11 @@ impl Tx {
     }
 
     /// From here on this transaction joins many rows that are too fresh for the planner's statistics: it expects a
-    /// handful and would look them up one by one.
+    /// handful and would look them up one by one, or merge them by the merchant alone and compare each with each.
     pub async fn expect_many_rows(&mut self) -> sqlx::Result<()> {
-        sqlx::query("set local enable_nestloop = off").execute(&mut *self.inner).await?;
+        sqlx::raw_sql("set local enable_nestloop = off; set local enable_mergejoin = off")
+            .execute(&mut *self.inner)
+            .await?;
         Ok(())
     }
 
