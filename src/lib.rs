@@ -24,6 +24,7 @@ mod newcomer;
 pub mod password;
 pub mod payout;
 pub mod paypal;
+pub mod prune;
 pub mod rehearsal;
 pub mod role;
 pub mod serve;

@@ -5,6 +5,7 @@ use crate::connection::notifications;
 use crate::import;
 use crate::mail::{notices, outbox};
 use crate::payout::{collect, hint, inbox, reconcile, submit, upload};
+use crate::prune;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,8 @@ const TICK: Duration = Duration::from_millis(500);
 const BETWEEN_SENDS: Duration = Duration::from_secs(1);
 /// Nobody waits for a reminder, and looking for them reads all that waits to be accepted.
 const BETWEEN_NOTICES: Duration = Duration::from_secs(10);
+/// Nothing waits for old rows to go.
+const BETWEEN_PRUNES: Duration = Duration::from_mins(10);
 /// Batches that one instance reads at a time.
 const READERS: usize = 4;
 /// After a failure of our own (the database is gone), wait this long.
@@ -27,9 +30,17 @@ pub async fn run(app: App, stop: CancellationToken) {
     for _ in 0..READERS {
         loops.spawn(repeat(app.clone(), stop.clone(), Step::Read));
     }
-    for step in
-        [Step::Upload, Step::Collect, Step::Import, Step::Hint, Step::Register, Step::Missed, Step::Mail, Step::Notice]
-    {
+    for step in [
+        Step::Upload,
+        Step::Collect,
+        Step::Import,
+        Step::Hint,
+        Step::Register,
+        Step::Missed,
+        Step::Mail,
+        Step::Notice,
+        Step::Prune,
+    ] {
         loops.spawn(repeat(app.clone(), stop.clone(), step));
     }
     loops.spawn(repeat(app, stop, Step::Expire));
@@ -48,6 +59,7 @@ enum Step {
     Hint,
     Register,
     Missed,
+    Prune,
     Expire,
 }
 
@@ -59,6 +71,7 @@ async fn repeat(app: App, stop: CancellationToken, step: Step) {
             Ok(true) if matches!(step, Step::Send) => (BETWEEN_SENDS, false),
             Ok(true) => continue,
             Ok(false) if matches!(step, Step::Notice) => (BETWEEN_NOTICES, false),
+            Ok(false) if matches!(step, Step::Prune) => (BETWEEN_PRUNES, false),
             Ok(false) => (TICK, true),
             Err(error) => {
                 tracing::error!("a step of the worker failed: {error:#}");
@@ -87,6 +100,7 @@ async fn take(app: App, step: Step) -> anyhow::Result<bool> {
             Step::Hint => hint::next(&app).await,
             Step::Register => notifications::next(&app).await,
             Step::Missed => inbox::fetch_missed(&app).await,
+            Step::Prune => prune::next(&app).await,
             Step::Expire => submit::expire(&app).await.map(|()| false),
         }
     });

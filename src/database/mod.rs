@@ -2,8 +2,8 @@
 //!
 //! [`Database::merchant`] opens a transaction that sees one merchant; every request and every step of the worker uses
 //! it. [`Database::installation`] opens one that sees all; sign-in (`web/session.rs`), the worker's claims
-//! (`payout/claim.rs`, `payout/hint.rs`, `import/step.rs`, `mail/outbox.rs`, `mail/notices.rs`), whose connection an
-//! event came to (`connection/notifications.rs`) and the administration of the installation (`admin.rs`,
+//! (`payout/claim.rs`, `payout/hint.rs`, `import/step.rs`, `mail/outbox.rs`, `mail/notices.rs`), its tidying (`prune.rs`), whose
+//! connection an event came to (`connection/notifications.rs`) and the administration of the installation (`admin.rs`,
 //! `verify/mod.rs`) are its only callers.
 
 pub mod local;
@@ -107,9 +107,11 @@ impl Tx {
     }
 
     /// From here on this transaction joins many rows that are too fresh for the planner's statistics: it expects a
-    /// handful and would look them up one by one.
+    /// handful and would look them up one by one, or merge them by the merchant alone and compare each with each.
     pub async fn expect_many_rows(&mut self) -> sqlx::Result<()> {
-        sqlx::query("set local enable_nestloop = off").execute(&mut *self.inner).await?;
+        sqlx::raw_sql("set local enable_nestloop = off; set local enable_mergejoin = off")
+            .execute(&mut *self.inner)
+            .await?;
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! What a person decides about money that came back, or that PayPal stopped: it is due again, or it is written off.
+//! What a person decides about money that came back, or that PayPal stopped: it is due again, or it is written off. And
+//! that what PayPal shows of a payment, and does not fit, is cleared up.
 //!
 //! Nothing here is automatic. "Due again" is the end: the commissions are owed, and paying them is a new item. What was
 //! written off can still be made due again.
@@ -73,6 +74,62 @@ pub async fn decide(
     }
     let details = json!({ "why": why, "before": stands.decided });
     audit::record(&mut tx, actor, &format!("decided {}", decision.code()), &format!("payment {item}"), details).await?;
+    tx.commit().await?;
+    Ok(Ok(()))
+}
+
+/// Takes the flag off one item: a person has looked at PayPal. The same fact raises it no more; another one does. Nothing
+/// else changes. The reason is kept in its history.
+pub async fn clear(
+    app: &App,
+    merchant: MerchantId,
+    actor: &Actor,
+    (batch, item): (BatchId, ItemId),
+    why: &str,
+) -> anyhow::Result<Result<(), TooLate>> {
+    let (source, by) = Source::Person(actor.person.context("only a person clears up")?).columns();
+    let mut tx = app.database.merchant(merchant).await?;
+    let cleared = sqlx::query_scalar!(
+        r#"
+        with held as (
+            select id
+            from payout_batches
+            where merchant_id = $1 and id = $2
+            for update
+        ),
+        flags as (
+            select i.id, i.flagged
+            from payout_items i
+            join held on held.id = i.batch_id
+            where i.merchant_id = $1 and i.id = $3 and i.flagged is not null
+            for update of i
+        ),
+        cleared as (
+            update payout_items i
+            set flagged = null, cleared_flag = flags.flagged
+            from flags
+            where i.merchant_id = $1 and i.id = flags.id
+            returning i.cleared_flag
+        )
+        insert into payout_history (merchant_id, batch_id, item_id, at, source, person_id, was, became, evidence)
+        select $1, $2, $3, $4, $5, $6, cleared_flag, 'cleared up', $7
+        from cleared
+        returning was
+        "#,
+        merchant.0,
+        batch.0,
+        item.0,
+        actor.at,
+        source,
+        by,
+        why
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .flatten();
+    let Some(flag) = cleared else { return Ok(Err(TooLate)) };
+    let details = json!({ "why": why, "flag": flag });
+    audit::record(&mut tx, actor, "cleared up", &format!("payment {item}"), details).await?;
     tx.commit().await?;
     Ok(Ok(()))
 }

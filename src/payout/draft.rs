@@ -210,7 +210,8 @@ pub(super) struct Ground {
 }
 
 /// Drafts of one merchant follow each other, and never cross a change of the connection. The lock is a statement of
-/// its own: one that waits for it would go on with what it saw before, the last number and the connection of then.
+/// its own: one that waits for it would go on with what it saw before, the last number and the connection of then. The
+/// selection is held too, so that it is not pruned meanwhile.
 async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>> {
     let merchant = tx.merchant();
     sqlx::query!("select id from merchants where id = $1 for no key update", merchant.0).fetch_one(&mut **tx).await?;
@@ -229,6 +230,7 @@ async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>>
         left join connections c on c.merchant_id = m.id and c.in_force
         left join dropzones d on d.merchant_id = m.id and d.in_force
         where m.id = $1
+        for key share of s
         "#,
         merchant.0,
         request.0

@@ -26,6 +26,14 @@ struct Known {
     /// Of a blocked item: a later reading said so again.
     confirmed_at: Option<OffsetDateTime>,
     flagged: Option<String>,
+    /// A flag that a person has cleared up: the same fact raises it no more.
+    cleared_flag: Option<String>,
+}
+
+impl Known {
+    fn raised(&self, flag: Option<String>) -> Option<String> {
+        flag.filter(|flag| self.cleared_flag.as_ref() != Some(flag))
+    }
 }
 
 /// Applies one page of facts. Items that are not ours are left alone: other tools may use the same account. Says how many
@@ -61,7 +69,7 @@ pub(super) async fn apply(
 
 /// What one fact makes of an item. Anything that does not fit is flagged and changes no state.
 fn observe(before: &Known, fact: &ItemSeen, is_another_items: bool, now: OffsetDateTime) -> Known {
-    let strange = |why: String| Known { flagged: Some(why), ..before.clone() };
+    let strange = |why: String| Known { flagged: before.raised(Some(why)), ..before.clone() };
     if let Some((value, currency)) = &fact.amount
         && (*value != before.amount || currency != before.currency.code())
     {
@@ -94,7 +102,7 @@ fn observe(before: &Known, fact: &ItemSeen, is_another_items: bool, now: OffsetD
             ItemState::Unpaid(NotPaid::Blocked) => before.confirmed_at.or(stayed.then_some(now)),
             ItemState::Queued | ItemState::Open(_) | ItemState::Paid | ItemState::Unpaid(_) => None,
         },
-        flagged: state.overdue(time_processed.unwrap_or(since), now),
+        flagged: before.raised(state.overdue(time_processed.unwrap_or(since), now)),
         ..before.clone()
     }
 }
@@ -147,7 +155,7 @@ async fn load(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen]) -> anyhow::Result<
             id as "id: ItemId", sender_item_id, amount, currency as "currency: Currency",
             state, wait as "wait: Wait", not_paid as "not_paid: NotPaid",
             paypal_item_id, transaction_id, fee, fee_currency, error_name, error_message, time_processed, changed_at,
-            confirmed_at, flagged
+            confirmed_at, flagged, cleared_flag
         from payout_items
         where merchant_id = $1 and batch_id = $2 and id = any($3)
         for update
@@ -173,6 +181,7 @@ async fn load(tx: &mut Tx, batch: BatchId, seen: &[ItemSeen]) -> anyhow::Result<
                 changed_at: row.changed_at,
                 confirmed_at: row.confirmed_at,
                 flagged: row.flagged,
+                cleared_flag: row.cleared_flag,
             };
             Ok((row.sender_item_id, known))
         })

@@ -5,11 +5,12 @@
 
 use super::answer::Exchange;
 use super::client::exchange;
-use super::signature::{Forged, Roots, Transmission, Verdict};
+use super::signature::{Chain, Forged, Roots, Transmission, Verdict};
 use super::{Client, Environment};
 use bytes::Bytes;
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration as StdDuration;
 use time::{Duration, OffsetDateTime};
 
@@ -55,9 +56,19 @@ struct Kept {
     until: OffsetDateTime,
 }
 
+/// A certificate as it was fetched.
+#[derive(Debug)]
+struct Certificate {
+    pem: Bytes,
+    chain: Option<Chain>,
+    /// The minute in which it was last found valid and vouched for. Events come by the thousand, and to judge the chain
+    /// costs more than to judge the event.
+    good_in: AtomicI64,
+}
+
 #[derive(Debug, Clone)]
 enum Found {
-    Certificate(Bytes),
+    Certificate(Arc<Certificate>),
     Missing,
     Failed,
     TooMany,
@@ -71,7 +82,7 @@ struct Budget {
 
 impl Budget {
     fn left(&mut self, now: OffsetDateTime, limit: u32) -> bool {
-        let minute = now.unix_timestamp().div_euclid(60);
+        let minute = minute_of(now);
         if self.minute != minute {
             *self = Self { minute, used: 0 };
         }
@@ -83,6 +94,10 @@ impl Budget {
         self.used += u32::from(left);
         left
     }
+}
+
+fn minute_of(time: OffsetDateTime) -> i64 {
+    time.unix_timestamp().div_euclid(60)
 }
 
 impl Client {
@@ -99,27 +114,41 @@ impl Client {
             Err(forged) => return Authenticity::Forged(forged),
         };
         let certificate = match self.certificate(&url).await {
-            Found::Certificate(pem) => pem,
+            Found::Certificate(certificate) => certificate,
             Found::Missing => return Authenticity::Forged(Forged("PayPal has no certificate of this name")),
             Found::Failed => return self.ask("the certificate could not be fetched"),
             Found::TooMany => return Authenticity::TooMany,
         };
-        let roots = match (environment, &self.simulator) {
-            (Environment::Simulator, Some(simulator)) => {
-                match self.certificate(&format!("{simulator}/_simulator/ca.pem")).await {
-                    Found::Certificate(pem) => Roots::Simulator(pem.to_vec()),
-                    Found::Missing | Found::Failed => {
-                        return self.ask("the simulator's authority could not be fetched");
-                    }
-                    Found::TooMany => return Authenticity::TooMany,
-                }
+        let Some(chain) = &certificate.chain else { return self.ask("the certificate cannot be read") };
+        let now = self.clock.now();
+        let minute = minute_of(now);
+        if certificate.good_in.load(Ordering::Relaxed) != minute {
+            let roots = match self.roots(environment).await {
+                Ok(roots) => roots,
+                Err(undecided) => return undecided,
+            };
+            match chain.check(&roots, now) {
+                Verdict::Genuine => certificate.good_in.store(minute, Ordering::Relaxed),
+                Verdict::Forged(why) => return Authenticity::Forged(why),
+                Verdict::Undecided(why) => return self.ask(why),
             }
-            (Environment::Live | Environment::Sandbox | Environment::Simulator, _) => Roots::Public,
-        };
-        match transmission.verify(body, webhook_id, &certificate, &roots, self.clock.now()) {
+        }
+        match transmission.verify(body, webhook_id, chain) {
             Verdict::Genuine => Authenticity::Genuine,
             Verdict::Forged(why) => Authenticity::Forged(why),
             Verdict::Undecided(why) => self.ask(why),
+        }
+    }
+
+    /// Who vouches for the certificates of this environment.
+    async fn roots(&self, environment: Environment) -> Result<Roots, Authenticity> {
+        let (Environment::Simulator, Some(simulator)) = (environment, &self.simulator) else {
+            return Ok(Roots::Public);
+        };
+        match self.certificate(&format!("{simulator}/_simulator/ca.pem")).await {
+            Found::Certificate(authority) => Ok(Roots::Simulator(authority.pem.to_vec())),
+            Found::Missing | Found::Failed => Err(self.ask("the simulator's authority could not be fetched")),
+            Found::TooMany => Err(Authenticity::TooMany),
         }
     }
 
@@ -149,7 +178,11 @@ impl Client {
         }
         let (exchange, _) = exchange(self.http.get(url).timeout(PATIENCE), MAX_CERTIFICATE).await;
         let (found, keep) = match exchange {
-            Exchange::Answered { status: 200, body, .. } => (Found::Certificate(body.into()), KEPT),
+            Exchange::Answered { status: 200, body, .. } => {
+                let chain = Chain::read(&body);
+                let certificate = Certificate { pem: body.into(), chain, good_in: AtomicI64::new(i64::MIN) };
+                (Found::Certificate(Arc::new(certificate)), KEPT)
+            }
             Exchange::Answered { status: 400 | 404 | 410, .. } => (Found::Missing, MISSING_KEPT),
             Exchange::Answered { .. } | Exchange::NotSent(_) | Exchange::Lost(_) => (Found::Failed, FAILURE_KEPT),
         };

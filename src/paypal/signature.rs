@@ -101,24 +101,11 @@ impl Transmission {
         Ok(format!("{base}{CERTIFICATES}{name}"))
     }
 
-    /// The certificate is valid at this moment and vouched for, and its key signed this body for this webhook.
-    pub fn verify(
-        &self,
-        body: &[u8],
-        webhook_id: &str,
-        certificates: &[u8],
-        roots: &Roots,
-        now: OffsetDateTime,
-    ) -> Verdict {
-        let chain: Result<Vec<CertificateDer<'_>>, _> = CertificateDer::pem_slice_iter(certificates).collect();
-        let Ok(chain) = chain else { return Verdict::Undecided("the certificate cannot be read") };
-        let Some((first, others)) = chain.split_first() else { return Verdict::Undecided("there is no certificate") };
-        let Ok(certificate) = EndEntityCert::try_from(first) else {
+    /// The key of this certificate signed this body for this webhook. Says nothing of the certificate itself.
+    pub fn verify(&self, body: &[u8], webhook_id: &str, chain: &Chain) -> Verdict {
+        let Ok(certificate) = EndEntityCert::try_from(&chain.0[0]) else {
             return Verdict::Undecided("the certificate cannot be read");
         };
-        if let Err(doubt) = vouched_for(&certificate, others, roots, now) {
-            return doubt;
-        }
         let Ok(signature) = STANDARD.decode(&self.signature) else {
             return Verdict::Forged(Forged("the signature is no base64"));
         };
@@ -127,6 +114,26 @@ impl Transmission {
             Ok(()) => Verdict::Genuine,
             Err(_) => Verdict::Forged(Forged("the signature does not fit")),
         }
+    }
+}
+
+/// A certificate that events are signed with, and those behind it.
+#[derive(Debug)]
+pub struct Chain(Vec<CertificateDer<'static>>);
+
+impl Chain {
+    /// At least one certificate, as PEM.
+    pub fn read(pem: &[u8]) -> Option<Self> {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;
+        (!chain.is_empty()).then_some(Self(chain))
+    }
+
+    /// The certificate is valid at this moment, and these roots vouch for it.
+    pub fn check(&self, roots: &Roots, now: OffsetDateTime) -> Verdict {
+        let Ok(certificate) = EndEntityCert::try_from(&self.0[0]) else {
+            return Verdict::Undecided("the certificate cannot be read");
+        };
+        vouched_for(&certificate, &self.0[1..], roots, now).err().unwrap_or(Verdict::Genuine)
     }
 }
 

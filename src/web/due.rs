@@ -1,10 +1,12 @@
 //! `/affiliate_payments/pay`: what is due, and the choice of what to pay.
 
 use super::export;
+use super::waits::Waits;
 use super::when::{When, day, when};
 use super::{Error, Form, Frame, Query, Result, Routes, Section, Signed, Tone, page, see};
 use crate::app::App;
 use crate::commission::due::{self, After, DueCommission, DueLine, Order, Totals};
+use crate::connection;
 use crate::id::CommissionId;
 use crate::money::{Currency, for_people};
 use crate::payout::selection::{self, DueRow, Filter, Ticked};
@@ -171,6 +173,8 @@ struct Index {
     first: String,
     next: String,
     connected: bool,
+    /// Why payments would wait now.
+    waits: Vec<Waits>,
 }
 
 impl Index {
@@ -252,7 +256,8 @@ async fn index(State(app): State<App>, signed: Signed, Query(asked): Query<Asked
         let changed = due.receiver_changed_at.map(|at| when(at, &signed.time_zone));
         lines.push(Line { due, changed, open });
     }
-    let connected = crate::connection::in_force(&mut tx).await?.is_some();
+    let connected = connection::in_force(&mut tx).await?.is_some();
+    let pauses = connection::pause::all(&mut tx).await?;
     let first = if asked.after.is_empty() { String::new() } else { asked.address(PAGE, &[]) };
     let shown = Index {
         frame: signed.frame(Section::Commissions),
@@ -262,6 +267,7 @@ async fn index(State(app): State<App>, signed: Signed, Query(asked): Query<Asked
         first,
         next: next.unwrap_or_default(),
         connected,
+        waits: pauses.iter().map(|pause| Waits::of(&app, pause, &signed.time_zone)).collect(),
         asked,
     };
     page(&shown)

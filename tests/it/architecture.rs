@@ -32,7 +32,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("commission", &["audit", "database", "id", "money", "payout"]),
     ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money"]),
     ("mail", &["app", "audit", "carrier", "database", "id", "money", "payout"]),
-    ("worker", &["app", "connection", "import", "mail", "payout"]),
+    ("prune", &["app"]),
+    ("worker", &["app", "connection", "import", "mail", "payout", "prune"]),
     ("telemetry", &["app"]),
     ("config", &[]),
     (

@@ -25,6 +25,7 @@ mod outcomes;
 mod pay;
 mod pictures;
 mod properties;
+mod prune;
 mod random;
 mod rehearsal;
 mod sign_in;

@@ -153,6 +153,38 @@ pub(super) async fn cancel_all(State(app): State<App>, signed: Signed, Path(batc
 }
 
 #[derive(Deserialize)]
+pub(super) struct Looked {
+    why: String,
+}
+
+/// A person has looked at what PayPal shows and does not fit.
+pub(super) async fn clear(
+    State(app): State<App>,
+    signed: Signed,
+    Path((batch, item)): Path<(BatchId, ItemId)>,
+    Form(typed): Form<Looked>,
+) -> Result<Response> {
+    is_there(&app, &signed, batch, item).await?;
+    let back = see(format!("/batches/{batch}/items/{item}"));
+    let why = match reason_typed(&typed.why) {
+        Ok(why) => why,
+        Err(message) => return Ok(back.with(Tone::Warning, message).into_response()),
+    };
+    match decide::clear(&app, signed.merchant, &signed.actor(&app), (batch, item), why).await? {
+        Ok(()) => Ok(back.saying("Cleared up. It is shown again only if PayPal shows something else.").into_response()),
+        Err(_) => Err(Error::Conflict(TOO_LATE.into())),
+    }
+}
+
+fn reason_typed(typed: &str) -> std::result::Result<&str, String> {
+    let why = typed.trim();
+    if why.is_empty() || why.chars().count() > MAX_WHY {
+        return Err(format!("Say why, in at most {MAX_WHY} characters. Nothing was decided."));
+    }
+    Ok(why)
+}
+
+#[derive(Deserialize)]
 pub(super) struct Decided {
     decision: String,
     why: String,
@@ -167,11 +199,10 @@ pub(super) async fn decide(
     is_there(&app, &signed, batch, item).await?;
     let back = see(format!("/batches/{batch}/items/{item}"));
     let decision = Decision::from_code(&typed.decision).ok_or(Error::Invalid("Choose what follows.".into()))?;
-    let why = typed.why.trim();
-    if why.is_empty() || why.chars().count() > MAX_WHY {
-        let message = format!("Say why, in at most {MAX_WHY} characters. Nothing was decided.");
-        return Ok(back.with(Tone::Warning, message).into_response());
-    }
+    let why = match reason_typed(&typed.why) {
+        Ok(why) => why,
+        Err(message) => return Ok(back.with(Tone::Warning, message).into_response()),
+    };
     let decided = decide::decide(&app, signed.merchant, &signed.actor(&app), (batch, item), decision, why).await?;
     match (decided, decision) {
         (Ok(()), Decision::DueAgain) => Ok(back.saying("Decided: its commissions are due again.").into_response()),

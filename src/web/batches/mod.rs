@@ -58,6 +58,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get(Role::Viewer, "/batches/{id}/items/{item}", item::show)
         .post(Role::Approver, "/batches/{id}/items/{item}/cancellation", item::cancel)
         .post(Role::Approver, "/batches/{id}/items/{item}/decision", item::decide)
+        .post(Role::Approver, "/batches/{id}/items/{item}/clearance", item::clear)
         .post(Role::Preparer, "/batches/{id}/items/{item}/retry", item::retry)
 }
 

@@ -3,4 +3,5 @@
 mod balance;
 mod connection;
 mod page;
+mod rare;
 mod why;

@@ -184,6 +184,10 @@ impl World {
         .execute(&mut *tx)
         .await
         .unwrap();
+        // As after an import: without statistics the check of references reads all affiliates once a row.
+        tx.commit().await.unwrap();
+        self.app.database.analyze().await.unwrap();
+        let mut tx = self.tx().await;
         sqlx::query(
             "with c as (
                 insert into commissions (merchant_id, id, affiliate_id, amount, currency, due_on, reference, created_at)

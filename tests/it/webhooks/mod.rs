@@ -11,14 +11,14 @@ use std::time::Duration as StdDuration;
 use stipend::connection::notifications;
 
 /// A merchant whose webhook is registered with the simulator.
-async fn listening() -> World {
+pub async fn listening() -> World {
     let world = World::connected().await;
     assert!(notifications::next(&world.app).await.unwrap());
     world
 }
 
 /// Waits until everything that is due was delivered.
-async fn delivered(world: &World) {
+pub async fn delivered(world: &World) {
     for _ in 0..3000 {
         let now = world.app.clock.now().format(&time::format_description::well_known::Rfc3339).unwrap();
         let deliveries = world.door("deliveries").await;
@@ -35,7 +35,7 @@ async fn delivered(world: &World) {
 }
 
 /// Kept events by what became of them.
-async fn kept(world: &World, outcome: &str) -> i64 {
+pub async fn kept(world: &World, outcome: &str) -> i64 {
     let mut tx = world.tx().await;
     sqlx::query_scalar("select count(*) from paypal_events where merchant_id = $1 and coalesce(outcome, 'new') = $2")
         .bind(world.merchant)
@@ -45,7 +45,7 @@ async fn kept(world: &World, outcome: &str) -> i64 {
         .unwrap()
 }
 
-async fn move_item(world: &World, receiver: &str, to: &str) {
+pub async fn move_item(world: &World, receiver: &str, to: &str) {
     let bank = world.bank().await;
     let items = bank["batches"].as_array().unwrap().iter().flat_map(|batch| batch["items"].as_array().unwrap());
     let item = items.into_iter().find(|item| item["receiver"] == receiver).unwrap();
