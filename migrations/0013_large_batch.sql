@@ -192,3 +192,85 @@ begin
     return new;
 end
 $$;
+
+-- What waits for somebody about files; see `attention`, which takes it in. `who` must act: 1 the merchant, 3 PayPal or time.
+create function attention_to_files(uuid, timestamptz)
+    returns table (
+        kind          text,
+        who           integer,
+        since         timestamptz,
+        currency      text,
+        amount        numeric,
+        batch_id      uuid,
+        item_id       uuid,
+        affiliate_id  uuid,
+        payments      bigint
+    )
+    language sql stable
+as $$
+    -- The DropZone: files wait for it, or its folders cannot be read while something is expected there.
+    select 'dropzone', 1, coalesce(d.paused_at, d.trouble_since), null::text, null::numeric, null::uuid, null::uuid, null::uuid,
+        w.files
+    from dropzones d
+    cross join lateral (
+        select count(*) as files
+        from payout_batches b
+        where b.merchant_id = d.merchant_id and b.dropzone_id = d.id
+            and (b.state in ('ready', 'submitting') or (b.state = 'accepted' and b.settled_at is null))
+    ) w
+    where d.merchant_id = $1 and d.private_key is not null and w.files > 0
+        and (d.paused_at is not null or d.trouble_since <= $2 - interval '15 minutes')
+    union all
+    -- Files that nobody has let go, that PayPal does not answer, whose Final report is late, and that PayPal accepted
+    -- after they had been given up.
+    select
+        case when b.state = 'prepared' then 'prepared' when b.state = 'submitting' then 'unanswered'
+            when b.state = 'refused' then 'contradicted' else 'no_final' end,
+        case b.state when 'submitting' then 3 else 1 end,
+        case b.state when 'prepared' then b.created_at when 'submitting' then f.uploaded_at
+            when 'refused' then coalesce(f.ack_at, f.staged_at) else b.settled_at end,
+        b.currency, b.total, b.id, null, null, b.items
+    from payout_batches b
+    join payout_files f on f.merchant_id = b.merchant_id and f.batch_id = b.id
+    where b.merchant_id = $1
+        and ((b.state = 'prepared' and b.created_at <= $2 - interval '15 minutes')
+            or (b.state = 'submitting' and b.doubted_at is null and f.nack_at is null and f.uploaded_at <= $2 - interval '1 hour')
+            or (b.state = 'accepted' and f.stage is distinct from 'final' and b.settled_at <= $2 - interval '35 days')
+            or (b.state = 'refused' and (f.ack_at is not null or f.stage is not null)))
+    union all
+    -- Reports and answers of which something could not be used.
+    select 'report', 1, min(r.fetched_at), null, null, r.batch_id, null, null, count(*)
+    from dropzone_files r
+    where r.merchant_id = $1
+        and r.seen_at is null
+        and (r.outcome = 'unreadable' or r.bad_rows > 0 or r.unknown_refs > 0)
+    group by r.merchant_id, r.batch_id
+    union all
+    -- Payments that no report mentions though PayPal has finished their file.
+    select 'unmentioned', 1, b.settled_at, b.currency, sum(s.amount), b.id, null, null, sum(s.items)::bigint
+    from payout_batches b
+    join batch_sums s on s.merchant_id = b.merchant_id and s.batch_id = b.id and s.outcome = 'queued'
+    where b.merchant_id = $1 and b.rail = 'file' and b.state = 'accepted' and b.settled_at is not null
+    group by b.merchant_id, b.id
+    having sum(s.items) > 0
+$$;
+alter function attention(uuid, timestamptz, date, text[]) rename to attention_to_calls;
+create function attention(uuid, timestamptz, date, text[])
+    returns table (
+        kind          text,
+        who           integer,
+        since         timestamptz,
+        currency      text,
+        amount        numeric,
+        batch_id      uuid,
+        item_id       uuid,
+        affiliate_id  uuid,
+        payments      bigint
+    )
+    language sql stable
+as $$
+    select * from attention_to_calls($1, $2, $3, $4)
+    union all
+    select * from attention_to_files($1, $2)
+$$;
+create index files_not_sent on payout_batches (merchant_id, created_at) where state = 'prepared';

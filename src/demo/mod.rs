@@ -14,7 +14,7 @@ use crate::database::Database;
 use crate::database::local::{LocalPostgres, Purpose};
 use crate::rehearsal::Rehearsal;
 use crate::serve::{self, Listeners, Running};
-use crate::simulator::{Account, Later, Settings, Simulator};
+use crate::simulator::{Account, Dropzone, Later, Settings, Simulator};
 use crate::telemetry;
 use anyhow::Context;
 use std::io::Write;
@@ -137,7 +137,7 @@ async fn serve_demo(
         metrics_bind: None,
         public_url: None,
         simulator_url: Some(simulator_url.clone()),
-        simulator_dropzone: None,
+        simulator_dropzone: simulator.as_ref().and_then(Simulator::dropzone_address).map(|address| address.to_string()),
         mail,
     };
     let listeners = Listeners { pages: listener, metrics: None };
@@ -172,7 +172,10 @@ async fn prepare(
         None => {
             let accounts = vec![Account { later: LATER, ..Account::new(HINTS.client_id, HINTS.secret) }];
             let (settle_after, journal, clock) = (SETTLE_AFTER, Some(journal), Clock::system());
-            let settings = Settings { accounts, settle_after, journal, clock, dropzone: None };
+            // Small enough for a few dozen affiliates to show more than one Part report.
+            let part_size = (wanted.size.affiliates as usize / 4).max(10);
+            let dropzone = Dropzone { part_size, ..Dropzone::new((Ipv4Addr::LOCALHOST, 0).into(), Vec::new()) };
+            let settings = Settings { accounts, settle_after, journal, clock, dropzone: Some(dropzone) };
             Some(Simulator::start((Ipv4Addr::LOCALHOST, 0).into(), settings).await?)
         }
     };
@@ -201,6 +204,8 @@ fn welcome(address: &str, simulator: &str) -> String {
                        Secret     {secret}
                        play it    {simulator}
                        its bank   {simulator}/_simulator/bank
+
+  Large Batch files    Connect them under Integrations; play PayPal's staff on the simulated PayPal's page
 
   No real money moves. Ctrl-C stops the demo, the next start goes on where it was, --fresh begins anew.
 "

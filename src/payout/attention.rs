@@ -17,16 +17,30 @@ pub enum Kind {
     Paused,
     /// PayPal refuses to be read.
     Unreadable,
+    /// Files wait for the DropZone, or its folders cannot be read.
+    Dropzone,
     /// A batch whose fate people must find out.
     Stuck,
+    /// A file that PayPal accepted after it had been given up.
+    Contradicted,
     /// A batch whose fate PayPal is asked about.
     Doubt,
+    /// A file that PayPal does not answer.
+    Unanswered,
+    /// A file that nobody has let go.
+    Prepared,
     /// A batch that cannot be handed over.
     Waiting,
     /// A batch that cannot be read.
     Trouble,
     /// A batch that PayPal takes long for.
     Slow,
+    /// A file whose Final report is late.
+    NoFinal,
+    /// Files of PayPal's of which something could not be used.
+    Report,
+    /// Payments that no report mentions.
+    Unmentioned,
     /// A batch that PayPal did not take or pay, due again and not being paid.
     Refused,
     /// A payment that failed or came back, due again and not being paid.
@@ -49,7 +63,14 @@ impl Kind {
         match self {
             Self::Paused => "paused",
             Self::Unreadable => "unreadable",
+            Self::Dropzone => "dropzone",
             Self::Stuck => "stuck",
+            Self::Contradicted => "contradicted",
+            Self::Unanswered => "unanswered",
+            Self::Prepared => "prepared",
+            Self::NoFinal => "no_final",
+            Self::Report => "report",
+            Self::Unmentioned => "unmentioned",
             Self::Doubt => "doubt",
             Self::Waiting => "waiting",
             Self::Trouble => "trouble",

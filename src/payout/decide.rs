@@ -7,13 +7,18 @@
 use super::item::NotPaid;
 use super::manual::TooLate;
 use super::store::{Source, release};
+use super::stuck::Word;
 use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::database::Tx;
 use crate::id::{BatchId, ItemId, MerchantId, PersonId};
 use anyhow::Context;
+use rust_decimal::Decimal;
 use serde_json::json;
+use time::Duration;
 
+/// A report that does not mention a payment may be followed by one that does.
+pub const LATER_REPORT: Duration = Duration::days(1);
 /// Longest reason.
 pub const MAX_WHY: usize = 500;
 
@@ -50,6 +55,8 @@ pub enum Undecided {
     Flagged,
     /// PayPal blocked it, and no later reading has confirmed that yet.
     NotConfirmed,
+    /// Another sum was typed than theirs.
+    WrongSum,
 }
 
 /// Decides about one item. The reason is kept with it.
@@ -132,6 +139,87 @@ pub async fn clear(
     audit::record(&mut tx, actor, "cleared up", &format!("payment {item}"), details).await?;
     tx.commit().await?;
     Ok(Ok(()))
+}
+
+/// Payments of a file that no report mentions: a person says whether PayPal paid them, all of them or one. Their sum is
+/// typed, and the reason kept. Not before PayPal has had a day for a later report.
+pub async fn settle_unmentioned(
+    app: &App,
+    merchant: MerchantId,
+    actor: &Actor,
+    (batch, item): (BatchId, Option<ItemId>),
+    word: Word,
+    (sum, looked_at): (Decimal, &str),
+) -> anyhow::Result<Result<u64, Undecided>> {
+    let person = actor.person.context("only a person decides")?;
+    let mut tx = app.database.merchant(merchant).await?;
+    let unmentioned = sqlx::query!(
+        r#"
+        with held as (
+            select b.id
+            from payout_batches b
+            join payout_files f on f.merchant_id = b.merchant_id and f.batch_id = b.id
+            where b.merchant_id = $1
+                and b.id = $2
+                and b.state = 'accepted'
+                and b.settled_at is not null
+                and (f.stage = 'final' or f.staged_at <= $4)
+            for update of b
+        )
+        select coalesce(sum(i.amount), 0) as "sum!", count(*) as "payments!"
+        from payout_items i
+        join held on held.id = i.batch_id
+        where i.merchant_id = $1 and i.state = 'queued' and ($3::uuid is null or i.id = $3)
+        "#,
+        merchant.0,
+        batch.0,
+        item.map(|item| item.0),
+        actor.at - LATER_REPORT
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if unmentioned.payments == 0 {
+        return Ok(Err(Undecided::TooLate(TooLate)));
+    }
+    if unmentioned.sum != sum {
+        return Ok(Err(Undecided::WrongSum));
+    }
+    let (state, not_paid, became) = match word {
+        Word::There => ("paid", None, "SUCCESS"),
+        Word::NotThere => ("unpaid", Some("put_back"), "PUT BACK"),
+    };
+    let (source, by) = Source::Person(person).columns();
+    let moved = sqlx::query!(
+        r#"
+        with moved as (
+            update payout_items
+            set state = $4, not_paid = $5, changed_at = $6
+            where merchant_id = $1 and batch_id = $2 and state = 'queued' and ($3::uuid is null or id = $3)
+            returning id
+        )
+        insert into payout_history (merchant_id, batch_id, item_id, at, source, person_id, was, became, evidence)
+        select $1, $2, id, $6, $7, $8, 'QUEUED', $9, $10
+        from moved
+        "#,
+        merchant.0,
+        batch.0,
+        item.map(|item| item.0),
+        state,
+        not_paid,
+        actor.at,
+        source,
+        by,
+        became,
+        looked_at
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    release(&mut tx, batch, actor.at).await?;
+    let details = json!({ "says": word.code(), "sum": sum, "payments": moved, "looked_at": looked_at });
+    audit::record(&mut tx, actor, "settled unmentioned payments", &format!("batch {batch}"), details).await?;
+    tx.commit().await?;
+    Ok(Ok(moved))
 }
 
 /// An item of a batch that PayPal has finished.

@@ -297,7 +297,7 @@ async fn conclude(app: &App, lease: FolderLease, file: &Kept, tally: &Tally) -> 
     let usable = tally.ours > 0;
     handled(&mut tx, file.id, if usable { "applied" } else { "unreadable" }, tally, now).await?;
     let word = if usable {
-        format!("{}: {} payments", file.name, tally.ours)
+        format!("report {}: {} payments", file.name, tally.ours)
     } else {
         format!("{} says nothing about this file’s payments", file.name)
     };

@@ -53,7 +53,7 @@ async fn hand_over(app: &App, claimed: &ClaimedFile) -> anyhow::Result<Handover>
     let account = dropzone::account(&mut tx, &app.vault, claimed.dropzone).await?;
     drop(tx);
     let Some(account) = account else {
-        return Ok(Handover::NotYet { why: "SIGN_IN_REFUSED".into(), pauses: true });
+        return Ok(Handover::NotYet { why: "DROPZONE_SIGN_IN_REFUSED".into(), pauses: true });
     };
     let later = resend_after(claimed.attempts);
     let session = match app.dropzone.session(&account).await {
@@ -80,8 +80,8 @@ async fn hand_over(app: &App, claimed: &ClaimedFile) -> anyhow::Result<Handover>
 /// PayPal's or our name for it, and whether it stands in the way of every file.
 pub(super) fn no_session(error: &NoSession) -> (String, bool) {
     match error {
-        NoSession::SignInRefused => ("SIGN_IN_REFUSED".into(), true),
-        NoSession::HostKey(_) => ("HOST_KEY_CHANGED".into(), true),
+        NoSession::SignInRefused => ("DROPZONE_SIGN_IN_REFUSED".into(), true),
+        NoSession::HostKey(_) => ("DROPZONE_HOST_KEY_CHANGED".into(), true),
         NoSession::Unreachable(why) => (format!("the DropZone could not be reached: {why}"), false),
     }
 }

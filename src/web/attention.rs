@@ -147,14 +147,21 @@ async fn index(State(app): State<App>, signed: Signed, Query(asked): Query<Asked
 }
 
 /// In the order of the filters.
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 21] = [
     Kind::Paused,
     Kind::Unreadable,
+    Kind::Dropzone,
     Kind::Stuck,
+    Kind::Contradicted,
     Kind::Doubt,
+    Kind::Unanswered,
+    Kind::Prepared,
     Kind::Waiting,
     Kind::Trouble,
     Kind::Slow,
+    Kind::NoFinal,
+    Kind::Report,
+    Kind::Unmentioned,
     Kind::Refused,
     Kind::Failed,
     Kind::Flagged,
@@ -168,7 +175,14 @@ fn kind_word(kind: Kind) -> &'static str {
     match kind {
         Kind::Paused => "Payments wait",
         Kind::Unreadable => "PayPal cannot be read",
+        Kind::Dropzone => "Files wait",
         Kind::Stuck => "Stuck",
+        Kind::Contradicted => "Accepted after all",
+        Kind::Unanswered => "No answer",
+        Kind::Prepared => "Prepared files",
+        Kind::NoFinal => "No Final report",
+        Kind::Report => "Unusable reports",
+        Kind::Unmentioned => "Not mentioned",
         Kind::Doubt => "Not known yet",
         Kind::Waiting => "Not handed over",
         Kind::Trouble => "Cannot be read",
@@ -199,6 +213,13 @@ impl Teller<'_> {
             Kind::Stuck | Kind::Doubt | Kind::Waiting | Kind::Trouble | Kind::Slow | Kind::Refused => {
                 batch_words(line, &href)
             }
+            Kind::Dropzone
+            | Kind::Contradicted
+            | Kind::Unanswered
+            | Kind::Prepared
+            | Kind::NoFinal
+            | Kind::Report
+            | Kind::Unmentioned => file_words(line, &href),
             Kind::Failed | Kind::Flagged | Kind::Decide | Kind::Unclaimed | Kind::OnHold => {
                 self.item_words(line, &href)
             }
@@ -298,6 +319,7 @@ fn subject(line: &Line) -> (String, String, String) {
         _ => {
             let title = match (line.kind, line.currency) {
                 (Kind::Unreadable, _) => "What becomes of payments cannot be seen".to_owned(),
+                (Kind::Dropzone, _) => "Large Batch files".to_owned(),
                 (_, Some(currency)) => format!("Payments in {currency} wait"),
                 (_, None) => "Payments wait".to_owned(),
             };
@@ -340,6 +362,38 @@ fn batch_words(line: &Line, href: &str) -> (String, Act, &'static str) {
             (again, Act::Do(format!("{href}/retry"), Role::Preparer), "Review and pay the rest")
         }
     }
+}
+
+fn file_words(line: &Line, href: &str) -> (String, Act, &'static str) {
+    let (sentence, label) = match line.kind {
+        Kind::Dropzone => (
+            "Files wait for PayPal’s DropZone, or its folders cannot be read. The card says what it is.",
+            "Look at the connection",
+        ),
+        Kind::Contradicted => (
+            "PayPal rejected this file, so its commissions became due again; now it says that it has accepted it. Do not pay them again before PayPal has told you what holds.",
+            "Look at the batch",
+        ),
+        Kind::Unanswered => (
+            "PayPal has had this file for more than an hour and has not answered. Ask its support with the file’s name; do not pay these affiliates meanwhile.",
+            "Look at the batch",
+        ),
+        Kind::Prepared => {
+            ("A file is prepared and nobody has uploaded it. Upload it, or take it back.", "Look at the file")
+        }
+        Kind::NoFinal => (
+            "The Final report was due four days ago, and PayPal has not put it into the folder. Ask PayPal for it.",
+            "Look at the batch",
+        ),
+        Kind::Report => {
+            ("Something of what PayPal put into the folder could not be used. It changed nothing.", "Look at the files")
+        }
+        _ => (
+            "PayPal has finished the file, and its reports do not mention these payments. They stay locked until PayPal has told you what became of them.",
+            "Look at the payments",
+        ),
+    };
+    (sentence.to_owned(), Act::Go(href.to_owned()), label)
 }
 
 fn failed_act(line: &Line, fix: Fix, href: &str) -> (Act, &'static str) {

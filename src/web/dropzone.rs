@@ -5,6 +5,7 @@ use super::{Error, Form, FormErrors, Frame, Result, Routes, Section, Signed, Ton
 use crate::app::{App, Hints};
 use crate::connection::dropzone::{self, Details, Dropzone, Outcome, Refused};
 use crate::connection::{Blocking, Card, card};
+use crate::payout::reason;
 use crate::paypal::Environment;
 use crate::paypal::dropzone::fingerprint;
 use crate::role::Role;
@@ -73,7 +74,8 @@ impl DropzoneCard {
     pub(super) async fn load(app: &App, tx: &mut crate::database::Tx, zone: &str) -> sqlx::Result<Self> {
         let dropzone = dropzone::show(tx).await?;
         let waits = dropzone.as_ref().and_then(|dropzone| {
-            Some((waiting_words(dropzone.paused_why.as_deref()?).to_owned(), when(dropzone.paused_at?, zone)))
+            let why = reason::of_call(dropzone.paused_why.as_deref()?, "").merchant;
+            Some((why.into_owned(), when(dropzone.paused_at?, zone)))
         });
         Ok(Self {
             words: dropzone.as_ref().filter(|one| one.check_outcome != Some(Outcome::Ready)).and_then(words),
@@ -86,14 +88,6 @@ impl DropzoneCard {
 
     pub(super) fn is_active(&self) -> bool {
         self.dropzone.as_ref().is_some_and(|one| one.in_force)
-    }
-}
-
-/// Why files wait.
-pub(super) fn waiting_words(why: &str) -> &'static str {
-    match why {
-        "HOST_KEY_CHANGED" => "The DropZone shows another key than the approved one.",
-        _ => "PayPal’s DropZone does not let us in.",
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::when::{When, when};
 use crate::app::App;
-use crate::connection::{self, Connection, Pause, pause};
+use crate::connection::{self, Connection, Pause, dropzone, pause};
 use crate::database::Tx;
 use crate::money::Currency;
 use crate::payout::batch::{BatchState, Rail};
@@ -42,8 +42,10 @@ impl Waits {
 
     /// What keeps a batch from being handed over, or from being read.
     pub(super) async fn of_batch(app: &App, tx: &mut Tx, batch: &Batch, zone: &str) -> sqlx::Result<Option<Self>> {
-        if batch.rail != Rail::Api {
-            return Ok(None);
+        match batch.rail {
+            Rail::Api => {}
+            Rail::File => return Self::of_file(app, tx, batch, zone).await,
+            Rail::Manual => return Ok(None),
         }
         Ok(match batch.state {
             BatchState::Ready | BatchState::Submitting => {
@@ -60,6 +62,24 @@ impl Waits {
             | BatchState::Cancelled
             | BatchState::Exported => None,
         })
+    }
+
+    /// What keeps a file from being uploaded.
+    async fn of_file(app: &App, tx: &mut Tx, batch: &Batch, zone: &str) -> sqlx::Result<Option<Self>> {
+        let waits = matches!(batch.state, BatchState::Ready | BatchState::Submitting);
+        let Some(dropzone) = dropzone::show(tx).await?.filter(|_| waits) else { return Ok(None) };
+        let (Some(since), Some(why)) = (dropzone.paused_at, dropzone.paused_why) else { return Ok(None) };
+        Ok(Some(Self {
+            title: "Files wait".to_owned(),
+            since: when(since, zone),
+            again: dropzone.resume_at.filter(|at| *at > app.clock.now()).map(|at| when(at, zone)),
+            reason: reason::of_call(&why, ""),
+        }))
+    }
+
+    /// It is about the DropZone.
+    pub(super) fn is_of_files(&self) -> bool {
+        self.title == "Files wait"
     }
 
     /// The connection cannot be read.

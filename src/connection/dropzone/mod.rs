@@ -166,7 +166,7 @@ pub async fn test(app: &App, merchant: MerchantId) -> anyhow::Result<Result<Outc
     store::record_check(&mut tx, dropzone.id, found.outcome, found.told.as_deref(), found.offered.as_deref(), now)
         .await?;
     if found.outcome == Outcome::HostKeyChanged && dropzone.in_force {
-        pause(&mut tx, dropzone.id, "HOST_KEY_CHANGED", now, time::Duration::hours(1)).await?;
+        pause(&mut tx, dropzone.id, "DROPZONE_HOST_KEY_CHANGED", now, time::Duration::hours(1)).await?;
     }
     if found.next_key && dropzone.next_public_key.is_some() {
         next_key_works(&mut tx, dropzone.id, now).await?;

@@ -1,5 +1,5 @@
-//! Names of refused calls, and of what makes the merchant's queue wait. `SIGN_IN_REFUSED`, `FORBIDDEN` and `NOT_SENT`
-//! are ours.
+//! Names of refused calls, and of what makes the merchant's queue wait. `SIGN_IN_REFUSED`, `FORBIDDEN`, `NOT_SENT`
+//! and those of the DropZone are ours.
 
 use super::Class::{APersonLooks, RetryLater, SenderMustAct, Wait};
 use super::{DELAYED, Fix, Row, row};
@@ -71,6 +71,20 @@ pub(super) const ROWS: &[Row] = &[
         SenderMustAct,
         Fix::Details,
         "PayPal refuses our sign-in: the Client ID and Secret do not fit any more. Enter the Secret again.",
+        DELAYED,
+    ),
+    row(
+        &["DROPZONE_SIGN_IN_REFUSED"],
+        SenderMustAct,
+        Fix::ContactPayPal,
+        "PayPal’s DropZone does not let us in. Check the user name, and that PayPal has entered our public key for it.",
+        DELAYED,
+    ),
+    row(
+        &["DROPZONE_HOST_KEY_CHANGED"],
+        SenderMustAct,
+        Fix::ContactPayPal,
+        "PayPal’s DropZone shows another key than the approved one, so nothing is sent. Ask PayPal, then approve the new key.",
         DELAYED,
     ),
     row(

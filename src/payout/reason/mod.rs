@@ -6,6 +6,7 @@
 mod calls;
 mod items;
 
+use crate::paypal::large_batch::FileError;
 use std::borrow::Cow;
 
 /// Who has to do something before the money can move.
@@ -126,7 +127,19 @@ pub fn of_item(name: &str, message: &str) -> Reason {
 
 /// Why a call was refused or has to wait, by PayPal's error name or ours.
 pub fn of_call(name: &str, message: &str) -> Reason {
-    find(name, &[calls::ROWS, items::ROWS]).unwrap_or_else(|| unknown(name, message))
+    let known = find(name, &[calls::ROWS, items::ROWS]).or_else(|| of_file(name));
+    known.unwrap_or_else(|| unknown(name, message))
+}
+
+/// Why a file was rejected.
+fn of_file(name: &str) -> Option<Reason> {
+    let error = FileError::from_name(name)?;
+    Some(Reason {
+        merchant: format!("PayPal rejected the file: {} {}", error.text(), error.advice()).into(),
+        affiliate: DELAYED,
+        class: Class::APersonLooks,
+        fix: Fix::PayAgain,
+    })
 }
 
 /// PayPal's names and numbers of failed items that only the affiliate can mend.

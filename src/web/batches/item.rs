@@ -208,6 +208,7 @@ pub(super) async fn decide(
         (Ok(()), Decision::DueAgain) => Ok(back.saying("Decided: its commissions are due again.").into_response()),
         (Ok(()), Decision::WrittenOff) => Ok(back.saying("Decided: it is written off.").into_response()),
         (Err(Undecided::TooLate(_)), _) => Err(Error::Conflict(TOO_LATE.into())),
+        (Err(Undecided::WrongSum), _) => unreachable!("deciding about one payment types no sum"),
         (Err(Undecided::Flagged), _) => Err(Error::Conflict(
             "PayPal has shown something of this payment that does not fit. Nobody may pay it again until that is cleared up. Nothing was changed.".into(),
         )),

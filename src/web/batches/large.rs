@@ -8,9 +8,11 @@ use crate::id::{BatchId, DropzoneFileId};
 use crate::money::for_people;
 use crate::payout::batch::{BatchState, Rail};
 use crate::payout::batches::Batch;
+use crate::payout::decide::{self, MAX_WHY, Undecided};
 use crate::payout::file::{FINAL_AFTER, FINAL_OVERDUE, LATE_ANSWER, SILENCE};
 use crate::payout::files::{self, Answered, InputFile, Rejected};
 use crate::payout::manual::{self, TooLate};
+use crate::payout::stuck::Word;
 use crate::role::Role;
 use crate::web::pages::counted;
 use crate::web::when::{When, when};
@@ -35,6 +37,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get(Role::Viewer, "/batches/{id}/answers/{file}", download_answer)
         .post(Role::Approver, "/batches/{id}/upload", upload)
         .post(Role::Approver, "/batches/{id}/answers/seen", seen)
+        .post(Role::Approver, "/batches/{id}/unmentioned", unmentioned)
 }
 
 /// What the page shows of a file.
@@ -181,7 +184,7 @@ impl Large {
     }
 
     /// Payments that no report has mentioned, once there is one about all of them.
-    fn unmentioned(&self, b: &Batch) -> i64 {
+    pub(super) fn unmentioned(&self, b: &Batch) -> i64 {
         let mentioned = b.paid + b.processing + b.unclaimed + b.on_hold + b.unpaid + b.needs_a_person;
         if b.settled_at.is_some() { (i64::from(b.items) - mentioned).max(0) } else { 0 }
     }
@@ -361,6 +364,50 @@ async fn seen(State(app): State<App>, signed: Signed, Path(id): Path<BatchId>) -
     crate::audit::record(&mut tx, &actor, "looked at unusable reports", &format!("batch {id}"), details).await?;
     tx.commit().await?;
     Ok(see(format!("/batches/{id}")).saying("Noted. The files stay here as they came.").into_response())
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Settled {
+    says: String,
+    sum: String,
+    looked_at: String,
+}
+
+/// A person has asked PayPal about what no report mentions.
+async fn unmentioned(
+    State(app): State<App>,
+    signed: Signed,
+    Path(id): Path<BatchId>,
+    Form(typed): Form<Settled>,
+) -> Result<Response> {
+    exists(&app, &signed, id).await?;
+    let page = format!("/batches/{id}?state=queued");
+    let again =
+        |what: &str| Ok(see(page.clone()).with(Tone::Warning, format!("{what} Nothing was changed.")).into_response());
+    let Some(word) = Word::from_code(&typed.says) else { return again("Choose whether PayPal paid them.") };
+    let Ok(sum) = typed.sum.trim().replace(',', "").parse() else {
+        return again("Type their sum as a number, as in 1234.50.");
+    };
+    let looked_at = typed.looked_at.trim();
+    if looked_at.is_empty() || looked_at.chars().count() > MAX_WHY {
+        return again("Say where you looked, in at most 500 characters.");
+    }
+    let actor = signed.actor(&app);
+    match decide::settle_unmentioned(&app, signed.merchant, &actor, (id, None), word, (sum, looked_at)).await? {
+        Ok(moved) => {
+            let moved = counted(i64::try_from(moved).unwrap_or(i64::MAX), "payment", "payments");
+            let said = match word {
+                Word::There => format!("Noted: PayPal paid {moved}."),
+                Word::NotThere => format!("Noted: PayPal did not pay {moved}; they are due again."),
+            };
+            Ok(see(format!("/batches/{id}")).saying(said).into_response())
+        }
+        Err(Undecided::WrongSum) => again("That is not their sum. Look again at what you found."),
+        Err(Undecided::TooLate(_) | Undecided::Flagged | Undecided::NotConfirmed) => {
+            again("A later report may still mention them: this can be said a day after the last one.")
+        }
+    }
 }
 
 #[cfg(test)]

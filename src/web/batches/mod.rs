@@ -311,6 +311,7 @@ impl Show {
             ("on_hold", "Held", b.on_hold),
             ("unpaid", "Not paid", b.unpaid),
             ("needs_a_person", "Needs a person", b.needs_a_person),
+            ("queued", "Not mentioned", self.file.as_ref().map_or(0, |file| file.unmentioned(b))),
         ];
         all.into_iter().filter(|(state, _, count)| state.is_empty() || *count > 0).collect()
     }

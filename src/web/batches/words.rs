@@ -183,6 +183,11 @@ fn queued_words(batch: &Batch) -> (&'static str, &'static str, String) {
             ("warning", "Unknown", "We do not know yet whether PayPal accepted it. Locked until known.".to_owned())
         }
         BatchState::Exported => ("info", "Exported", "In a file that somebody pays outside.".to_owned()),
+        BatchState::Accepted | BatchState::Closed if batch.rail == Rail::File && batch.settled_at.is_some() => (
+            "warning",
+            "Not mentioned",
+            "PayPal’s reports do not mention this payment. It stays locked until somebody has asked PayPal.".to_owned(),
+        ),
         BatchState::Accepted | BatchState::Closed => {
             ("info", "Processing", "PayPal has it, and has not listed it yet.".to_owned())
         }

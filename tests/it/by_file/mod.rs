@@ -1,6 +1,9 @@
 //! The file rail: a payment as one file on PayPal's DropZone, and every answer to it.
 
+mod answers;
+mod connecting;
 mod paying;
+mod reports;
 
 use crate::support::world::{World, everything};
 use serde_json::json;
