@@ -120,7 +120,6 @@ impl Step {
 pub fn check(step: Step, rule: &Rule) -> Result<(), &'static str> {
     let wrong = match &rule.what {
         What::Delay => Wrong::Delay,
-        What::Lose => Wrong::Lose,
         What::Dropzone(wrong) => *wrong,
         _ => return Err("the DropZone has faults of its own, by call"),
     };
@@ -162,7 +161,6 @@ impl Struck {
         self.0.iter().find(|rule| match &rule.what {
             What::Dropzone(what) => *what == wrong,
             What::Delay => wrong == Wrong::Delay,
-            What::Lose => wrong == Wrong::Lose,
             _ => false,
         })
     }
