@@ -117,8 +117,9 @@ const DROPZONE: &str = r#"DROPZONE (Large Batch files over SFTP, with --dropzone
   Public keys only: ssh-ed25519 and ecdsa-sha2. Each account has the folders /Incoming and /Outgoing; a client may write
   into Incoming and read everything, and neither rename nor remove. A file is picked up --pick-up-after its last byte,
   whole or not. Names are pp_payouts_EPOCH_REFERENCE.csv or .csv.gz; a time of at most seven days ahead is when the file
-  is paid. Then comes <name>_ack.csv or _nack.csv, with every error of PayPal's page, and as the batch is paid, over
-  --settle-after, <NAME>_<first>_<last>.csv for each part (--part-size), <NAME>_OUT.csv, and after 31 days <NAME>_FINAL.csv.
+  is paid. Then comes <name>_ack.csv, or _nack.csv with every error of PayPal's page; and as the batch is paid, over
+  --settle-after, <NAME>_<first>_<last>.csv for each part (--part-size), then <NAME>_OUT.csv, and 31 days later
+  <NAME>_FINAL.csv. The page samples their names in capitals, and so are they here.
   Where PayPal contradicts itself or is silent, the simulator is strict: subjects have at most 255 characters, reference
   ids 30, recipients 127 (INVALID_FILE_FORMAT); no blank lines, byte order marks or spaces at commas; lines end in LF or
   CRLF; a record is one line. The summary's currency is CURRENCY_INVALID, an item's INVALID_CURRENCY; a note that is too
@@ -126,8 +127,8 @@ const DROPZONE: &str = r#"DROPZONE (Large Batch files over SFTP, with --dropzone
   _dups.csv, whatever its letter case and with or without .gz; the content of an accepted file is refused for seven days
   under another name with DUPLICATE_FILE, which is the simulator's own word. Only a malformed name stays free.
   What an address looks like is no check of the file: an item to none is FAILED, INVALID_EMAIL_ID. A file beyond the
-  balance, or of an app that may not pay, fails as a whole. REST calls do not show what came in a file (404), and there are
-  no events of it: neither is documented."#;
+  balance, or of an app that may not pay, fails as a whole. REST calls do not show what came in a file (404), and there
+  are no events of it: neither is documented."#;
 
 const DOORS: &str = r#"DOORS
   GET  /                   a page on which a person plays PayPal: everything below, with buttons
@@ -152,13 +153,14 @@ const DOORS: &str = r#"DOORS
   GET  /_simulator/deliveries  how many events are waiting, delivered, lost and given up, and the last 500 deliveries
                            (?last=N) with tries, status and forgery; POST {"off": true} switches webhooks off: what
                            happens then is in the event list alone. {"off": false} switches them on again
-  GET  /_simulator/dropzone  the host key and its fingerprint; users with their keys' fingerprints and folders; every file
-                           that was picked up, with its answer ("ACK", "NACK", "DUPS") and "payout_batch_id" or "nack"
-  POST /_simulator/dropzone  {"user": ..., "client_id": ..., "public_key": "ssh-ed25519 ..."} makes an account or lets one
-                           have one more key (then client_id may be left out); {"user": ..., "remove_key": "SHA256:..."};
-                           {"new_host_key": true} changes the host key for new connections
+  GET  /_simulator/dropzone  the host key and its fingerprint; users with their keys' fingerprints and folders; every
+                           file that was picked up, with its answer ("ACK", "NACK", "DUPS") and "payout_batch_id" or
+                           "nack"
+  POST /_simulator/dropzone  {"user": ..., "client_id": ..., "public_key": "ssh-ed25519 ..."} makes an account, or lets
+                           one have one more key (then client_id may be left out); {"user": ..., "remove_key":
+                           "SHA256:..."}; {"new_host_key": true} changes the host key for new connections
   POST /_simulator/faults  see below
-  With --journal, batches, cancellations, moved items, balances, webhooks, what was delivered, SFTP accounts and keys made
-  here, files that were picked up with their answers and reports, and the clock's offset are kept across restarts, and the
-  host key beside it in FILE.host_key; tokens, fault rules and what they did to answers and reports, changes to accounts,
-  certificates, the list of calls and files that still stand in Incoming are not."#;
+  With --journal, batches, cancellations, moved items, balances, webhooks, what was delivered, SFTP accounts and keys
+  made here, files that were picked up with their answers and reports, and the clock's offset are kept across restarts,
+  and the host key beside it in FILE.host_key. Tokens, fault rules and what they did to answers and reports, changes to
+  accounts, certificates, the list of calls and files that still stand in Incoming are not."#;

@@ -212,8 +212,8 @@ impl<'a> File<'a> {
         self.item(number, &fields);
     }
 
-    /// `PAYOUT,RECIPIENT,PAYOUT_AMOUNT,CURRENCY_CODE,UNIQUE_REF_ID[,ITEM_LEVEL_NOTE]`, and four columns of the later page:
-    /// `SOCIAL_FEED_PRIVACY,HOLLER_URL,LOGO_URL,PURPOSE`.
+    /// `PAYOUT,RECIPIENT,PAYOUT_AMOUNT,CURRENCY_CODE,UNIQUE_REF_ID[,ITEM_LEVEL_NOTE]`, and four columns of the later
+    /// page: `SOCIAL_FEED_PRIVACY,HOLLER_URL,LOGO_URL,PURPOSE`.
     fn item(&mut self, number: usize, fields: &[Cow<'a, str>]) {
         let field = |place: usize| fields.get(place).map_or("", |field| field.as_ref());
         let reference = field(4);

@@ -1,5 +1,5 @@
-//! The DropZone's own door: PayPal's staff, who make accounts and enter keys, and whoever wants to see what became of the
-//! files.
+//! The DropZone's own door: for PayPal's staff, who make accounts and enter keys, and for whoever wants to see what became
+//! of the files.
 
 use super::Zone;
 use super::keys;

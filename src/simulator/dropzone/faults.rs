@@ -85,6 +85,18 @@ pub enum Wrong {
     MissingRow,
 }
 
+impl Wrong {
+    /// What a rule says; two words it shares with PayPal's calls and deliveries.
+    fn of(what: What) -> Option<Wrong> {
+        match what {
+            What::Delay => Some(Wrong::Delay),
+            What::Lose => Some(Wrong::Lose),
+            What::Dropzone(wrong) => Some(wrong),
+            _ => None,
+        }
+    }
+}
+
 impl Step {
     /// What watches this: itself, and the word for all of its kind.
     fn is_watched_by(self, watching: Step) -> bool {
@@ -118,11 +130,7 @@ impl Step {
 
 /// What is wrong with a rule of the DropZone.
 pub fn check(step: Step, rule: &Rule) -> Result<(), &'static str> {
-    let wrong = match &rule.what {
-        What::Delay => Wrong::Delay,
-        What::Dropzone(wrong) => *wrong,
-        _ => return Err("the DropZone has faults of its own, by call"),
-    };
+    let wrong = Wrong::of(rule.what).ok_or("the DropZone has faults of its own, by call")?;
     if !step.knows(wrong) {
         return Err("this cannot happen at that call; see FAULTS OF THE DROPZONE");
     }
@@ -158,11 +166,7 @@ impl Struck {
 
     /// The rule by which this goes wrong.
     pub fn by(&self, wrong: Wrong) -> Option<&Rule> {
-        self.0.iter().find(|rule| match &rule.what {
-            What::Dropzone(what) => *what == wrong,
-            What::Delay => wrong == Wrong::Delay,
-            _ => false,
-        })
+        self.0.iter().find(|rule| Wrong::of(rule.what) == Some(wrong))
     }
 
     /// Whether this goes wrong.

@@ -1,5 +1,5 @@
-//! One line of comma separated values, as strictly as RFC 4180 writes them. PayPal's documents know no record of several
-//! lines, so a quote that is open at the end of a line is an error.
+//! One line of comma separated values, as strictly as RFC 4180 writes them. PayPal's documents know no record of
+//! several lines, so a quote that is open at the end of a line is an error.
 
 use std::borrow::Cow;
 

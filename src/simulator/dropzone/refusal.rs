@@ -2,7 +2,8 @@
 //!
 //! Names and texts: the section "File validation errors" of PayPal's page "Large Batch Payouts", and for the names that
 //! only its later page has, a sentence of our own. Where the page's sample of a NACK file prints other words than its
-//! table, the sample's are used where the sample has them: `CURRENCY_INVALID` of the summary, `INVALID_CURRENCY` of items.
+//! table, they are the sample's. Of its two names for a currency, the summary has `CURRENCY_INVALID`, as in the sample,
+//! and items have `INVALID_CURRENCY`.
 
 use super::record::written;
 use std::fmt::Write;

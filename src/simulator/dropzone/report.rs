@@ -191,6 +191,14 @@ pub fn spoil(paper: &Paper, struck: &Struck) -> Vec<Paper> {
     papers
 }
 
+/// Two thirds down, in the middle of the row there.
+fn middle_of_a_row(bytes: &[u8]) -> usize {
+    let place = bytes.len() * 2 / 3;
+    let start = bytes[..place].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let length = bytes[start..].iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len() - start);
+    start + length / 2
+}
+
 fn rewrite(content: &Content, struck: &Struck) -> io::Result<Vec<u8>> {
     let text = String::from_utf8(content.whole()?).map_err(io::Error::other)?;
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -220,7 +228,7 @@ fn rewrite(content: &Content, struck: &Struck) -> io::Result<Vec<u8>> {
     }
     let mut bytes = text.into_bytes();
     if struck.has(Wrong::Truncate) {
-        bytes.truncate(bytes.len() * 2 / 3);
+        bytes.truncate(middle_of_a_row(&bytes));
     }
     if struck.has(Wrong::Gzip) {
         let mut zipped = GzEncoder::new(Vec::new(), Compression::default());

@@ -42,7 +42,8 @@ async fn a_key_can_be_changed_while_both_are_known() {
     visit.put(&name, file(&["a@example.com"]).as_bytes()).await.unwrap();
     harbour.picked_up(1).await;
     assert_eq!(harbour.batch_of(&name).await["client_id"], "client-2");
-    assert_eq!(harbour.outgoing().await, [""; 0], "folders are an account's own");
+    let visit = harbour.visit_as(USER, &new).await.expect("the new key");
+    assert_eq!(visit.list("Outgoing").await, [""; 0], "folders are an account's own");
     for bad in [
         json!({"user": USER, "public_key": "ssh-ed25519 AAAA"}),
         json!({"user": USER, "public_key": ""}),
@@ -57,6 +58,26 @@ async fn a_key_can_be_changed_while_both_are_known() {
     ] {
         assert_eq!(harbour.rig.post("/_simulator/dropzone", &bad).await.status, StatusCode::BAD_REQUEST, "{bad}");
     }
+    harbour.conserved().await;
+}
+
+#[tokio::test]
+async fn a_person_enters_a_key_and_sees_files_on_the_page() {
+    let harbour = Harbour::start().await;
+    let (new, url) = (new_key(), harbour.rig.simulator.url());
+    let (key, name) = (public(&new), harbour.name("page").await);
+    let form = [("do", "key"), ("user", "page"), ("client_id", ID), ("public_key", key.as_str())];
+    let pressed = harbour.rig.http.post(format!("{url}/_simulator/play")).header("origin", &url).form(&form);
+    let page = answer(pressed).await.text;
+    assert!(page.contains("page may connect with this key.") && page.contains("sftp://127.0.0.1:"), "{page}");
+    let visit = harbour.visit_as("page", &new).await.expect("the key that was entered");
+    visit.put(&name, file(&["a@example.com"]).as_bytes()).await.unwrap();
+    harbour.picked_up(1).await;
+    let page = answer(harbour.rig.http.get(format!("{url}/?q={name}"))).await.text;
+    assert!(page.contains("a@example.com") && page.contains(&name), "{page}");
+    let form = [("do", "key"), ("user", "page"), ("client_id", ID), ("public_key", "rubbish")];
+    let pressed = harbour.rig.http.post(format!("{url}/_simulator/play")).header("origin", &url).form(&form);
+    assert!(answer(pressed).await.text.contains("Not done: this is no OpenSSH public key"));
     harbour.conserved().await;
 }
 

@@ -181,7 +181,7 @@ async fn a_report_can_be_anything_else() {
         names.push(name);
     }
     let fetch = async |place: usize| harbour.wait_for(&out(&names[place])).await;
-    let whole = harbour.wait_for(&out(&names[0]).replace("OUT", "1_3")).await;
+    let whole = harbour.wait_for(&out(&names[0]).replace("_OUT.", "_1_3.")).await;
     let [half, html, columns, header] = [fetch(0).await, fetch(1).await, fetch(2).await, fetch(3).await];
     assert!(whole.starts_with(&half) && half.len() < whole.len() && !half.ends_with('\n'), "{half}");
     assert!(html.starts_with("<html>"), "{html}");
@@ -192,7 +192,7 @@ async fn a_report_can_be_anything_else() {
     assert_eq!(rows(&fetch(6).await).len(), 2);
     let there = harbour.outgoing().await;
     assert!(there.contains(&out(&names[7]).to_lowercase()) && !there.contains(&out(&names[7])));
-    let copy = out(&names[8]).replace("OUT.", "OUT_1.");
+    let copy = out(&names[8]).replace("_OUT.", "_OUT_1.");
     assert_eq!(harbour.fetch(&copy).await, fetch(8).await);
     assert!(!there.contains(&out(&names[9])), "{there:?}");
     harbour.conserved().await;
@@ -214,7 +214,7 @@ async fn reports_can_be_compressed_late_or_all_missing() {
     let mut text = String::new();
     GzDecoder::new(zipped.as_slice()).read_to_string(&mut text).unwrap();
     assert!(text.starts_with("REF_ID,") && text.lines().count() == 3, "rules add up: {text}");
-    let last = out(&name).replace("OUT", "FINAL");
+    let last = out(&name).replace("_OUT.", "_FINAL.");
     harbour.rig.advance(31 * DAY).await;
     assert!(!harbour.outgoing().await.contains(&last));
     harbour.rig.advance(DAY).await;
