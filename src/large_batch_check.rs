@@ -72,9 +72,13 @@ fn print(name: &str, checked: &Checked, now: OffsetDateTime, out: &mut impl Writ
     }
     more(out, WARNING, checked.total_warnings, checked.warnings.len())?;
     let verdict = if checked.is_accepted() { "would accept" } else { "would reject" };
-    let (lines, sum, sha256) = (checked.lines, checked.sum, hex::encode(checked.sha256));
-    let sum = format!("{currency} {sum}");
-    writeln!(out, "PayPal {verdict} this file: {lines} payments, {} in all, SHA-256 {sha256}.", sum.trim_start())?;
+    let payments = match checked.lines {
+        1 => "1 payment".to_owned(),
+        lines => format!("{lines} payments"),
+    };
+    let sum = format!("{currency} {}", checked.sum);
+    let sha256 = hex::encode(checked.sha256);
+    writeln!(out, "PayPal {verdict} this file: {payments}, {} in all, SHA-256 {sha256}.", sum.trim_start())?;
     Ok(())
 }
 

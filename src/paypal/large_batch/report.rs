@@ -4,6 +4,7 @@ use super::records::{Fault, Record, Records, is_corrupt};
 use super::{decimal, is_reference, shown};
 use crate::paypal::payouts::TransactionStatus;
 use rust_decimal::Decimal;
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use time::OffsetDateTime;
@@ -173,33 +174,35 @@ impl Columns {
         if record.len() != self.count && record.len() + 1 != self.count {
             return Err("there are too many or too few columns");
         }
-        let field = |column: Column| {
-            let text = self.places[column as usize].map(|place| record.text(place)).unwrap_or_default();
-            Some(shown(text.trim(), MAX_TEXT)).filter(|text| !text.is_empty())
+        let field = |column: Column| match self.places[column as usize].map(|place| record.text(place)) {
+            Some(Cow::Borrowed(text)) => Cow::Borrowed(text.trim()),
+            Some(Cow::Owned(text)) => Cow::Owned(text.trim().to_owned()),
+            None => Cow::Borrowed(""),
         };
+        let text = |column| Some(shown(&field(column), MAX_TEXT)).filter(|text| !text.is_empty());
         let id = |column| match field(column) {
-            Some(id) if !is_reference(&id, MAX_ID) => Err("there is no id where one should be"),
-            id => Ok(id),
+            id if id.is_empty() => Ok(None),
+            id if is_reference(&id, MAX_ID) => Ok(Some(id.into_owned())),
+            _ => Err("there is no id where one should be"),
         };
-        let amount = |column| match field(column).map(|text| decimal(&text)) {
-            Some(None) => Err("there is no amount where one should be"),
-            Some(amount) => Ok(amount),
-            None => Ok(None),
+        let amount = |column| match field(column) {
+            amount if amount.is_empty() => Ok(None),
+            amount => decimal(&amount).map(Some).ok_or("there is no amount where one should be"),
         };
-        let time = |column| OffsetDateTime::parse(&field(column)?, &Rfc3339).ok();
+        let time = |column| OffsetDateTime::parse(&field(column), &Rfc3339).ok();
         let is_currency = |code: &String| code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase());
         let status = id(Column::TransactionStatus)?.ok_or("there is no status")?.to_ascii_uppercase();
         Ok(ReportRow {
             reference: id(Column::RefId)?.ok_or("there is no reference")?,
             payout_item_id: id(Column::PayoutItemId)?,
             transaction_id: id(Column::TransactionId)?,
-            recipient: field(Column::Recipient).unwrap_or_default(),
-            currency: field(Column::CurrencyCode).filter(is_currency).ok_or("there is no currency")?,
+            recipient: text(Column::Recipient).unwrap_or_default(),
+            currency: text(Column::CurrencyCode).filter(is_currency).ok_or("there is no currency")?,
             amount: amount(Column::PayoutAmount)?.ok_or("there is no amount")?,
             fee: amount(Column::Fee)?,
             status: TransactionStatus::parse(&status),
-            error_name: field(Column::ErrorEnum),
-            error_message: field(Column::ErrorMessage),
+            error_name: text(Column::ErrorEnum),
+            error_message: text(Column::ErrorMessage),
             time_processed: time(Column::TimeProcessed),
             time_claimed: time(Column::TimeClaimed),
         })

@@ -18,6 +18,7 @@ use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// What PayPal would say of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,10 +73,10 @@ fn check_name(name: &str, now: OffsetDateTime, found: &mut Found) -> Option<Inpu
             return None;
         }
     };
-    let epoch = parsed.epoch();
-    if epoch > now + MAX_SCHEDULE {
+    let epoch = parsed.epoch().format(&Rfc3339).expect("ten digits end in the year 2286");
+    if parsed.epoch() > now + MAX_SCHEDULE {
         found.error(&Place::FILE, FileError::ScheduledTimeError, format!("The time in its name is {epoch}."));
-    } else if epoch > now {
+    } else if parsed.epoch() > now {
         found.warn(
             &Place::FILE,
             format!(
