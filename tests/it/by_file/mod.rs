@@ -2,6 +2,8 @@
 
 mod answers;
 mod connecting;
+mod in_a_browser;
+mod openssh;
 mod paying;
 mod reports;
 
@@ -26,7 +28,7 @@ async fn with_dropzone() -> World {
 }
 
 /// All the steps of connecting, as a person takes them.
-async fn connect(world: &World) -> Outcome {
+pub async fn connect(world: &World) -> Outcome {
     let actor = world.actor();
     dropzone::begin(&world.app, world.merchant, &actor, Environment::Simulator).await.unwrap().unwrap();
     let mut tx = world.tx().await;
@@ -48,7 +50,7 @@ async fn prepare(world: &World) -> Vec<BatchId> {
 }
 
 /// The same, let go.
-async fn pay(world: &World) -> Vec<BatchId> {
+pub async fn pay(world: &World) -> Vec<BatchId> {
     let batches = prepare(world).await;
     for batch in &batches {
         manual::let_go(&world.app, world.merchant, &world.actor(), *batch, None).await.unwrap().unwrap();

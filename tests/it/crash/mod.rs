@@ -2,6 +2,7 @@
 //! gone. Then the simulator's bank says who was paid, and how often.
 
 mod asleep;
+mod files;
 mod mails;
 mod outage;
 mod steps;
@@ -32,6 +33,7 @@ impl Stage {
         let settings = vec![
             ("DATABASE_URL", world.site.database_url.clone()),
             ("STIPEND_SIMULATOR_URL", world.simulator.url()),
+            ("STIPEND_SIMULATOR_DROPZONE", world.simulator.dropzone_address().unwrap().to_string()),
             ("STIPEND_MASTER_KEY_FILE", key.display().to_string()),
             ("STIPEND_DATA_DIR", folder.display().to_string()),
         ];

@@ -27,6 +27,9 @@ use stipend::simulator::{Account, Dropzone, Settings, Simulator};
 use stipend::verify::verify;
 use time::{Date, Duration};
 
+/// How long the simulated PayPal leaves a file in the folder.
+const PICK_UP: StdDuration = StdDuration::from_millis(100);
+
 /// See the module.
 pub struct World {
     pub app: App,
@@ -55,7 +58,7 @@ impl World {
     pub async fn mailing(folder: &Path) -> World {
         let test = database().await;
         let carrier = Carrier::new(&Mail::folder(folder.to_owned(), None)).unwrap();
-        let world = World::made(test.database.clone(), test.url.clone(), Some(test), Some(carrier)).await;
+        let world = World::made(test.database.clone(), test.url.clone(), Some(test), Some(carrier), PICK_UP).await;
         mail::outbox::announce(&world.app).await.unwrap();
         assert_eq!(world.connect("demo-client", "demo-secret").await, Outcome::Ready);
         world
@@ -63,10 +66,22 @@ impl World {
 
     /// The same on a database that is somebody else's to keep.
     pub async fn on(database: Database, url: String, keep: Option<TestDatabase>) -> World {
-        World::made(database, url, keep, None).await
+        World::made(database, url, keep, None, PICK_UP).await
     }
 
-    async fn made(database: Database, url: String, keep: Option<TestDatabase>, carrier: Option<Carrier>) -> World {
+    /// A merchant whose files PayPal leaves in the folder for so long.
+    pub async fn picking_up_after(pick_up_after: StdDuration) -> World {
+        let test = database().await;
+        World::made(test.database.clone(), test.url.clone(), Some(test), None, pick_up_after).await
+    }
+
+    async fn made(
+        database: Database,
+        url: String,
+        keep: Option<TestDatabase>,
+        carrier: Option<Carrier>,
+        pick_up_after: StdDuration,
+    ) -> World {
         let clock = Clock::system();
         let accounts = vec![
             Account::new("demo-client", "demo-secret"),
@@ -80,7 +95,7 @@ impl World {
             journal: None,
             clock: clock.clone(),
             dropzone: Some(Dropzone {
-                pick_up_after: StdDuration::from_millis(100),
+                pick_up_after,
                 part_size: 3,
                 ..Dropzone::new("127.0.0.1:0".parse().unwrap(), Vec::new())
             }),
