@@ -275,7 +275,7 @@ async fn write_history(
             serde_json::json!({
                 "transaction_id": after.transaction_id,
                 "error": after.error.as_ref().map(|(name, _)| name),
-                "fee": after.fee.as_ref().map(|(fee, currency)| format!("{currency} {fee}")),
+                "fee": after.fee.as_ref().filter(|(fee, _)| !fee.is_zero()).map(|(fee, currency)| format!("{currency} {fee}")),
             })
             .to_string()
         })

@@ -286,7 +286,7 @@ impl Teller<'_> {
                     _ => "PayPal took it back.",
                 };
                 let what = format!("{what}{because}").trim_start().to_owned();
-                (format!("{what} Somebody says what follows: due again, or written off."), look(), "Decide")
+                (format!("{what} Decide what follows: due again, or written off."), look(), "Decide")
             }
             _ => {
                 let what = match (line.not_paid, line.taken_back) {

@@ -108,12 +108,12 @@ fn outcome_words(item: &Item, batch: &Batch, zone: &str) -> (&'static str, &'sta
         (_, Some(Wait::Processing), _) => ("info", "Processing", or("PayPal is working on it.")),
         (_, Some(Wait::OnHold), _) => ("info", "Held", or("PayPal is reviewing it. Nothing to do yet.")),
         (_, Some(Wait::Unclaimed), _) => unclaimed_words(item, &why, zone),
-        (_, _, Some(NotPaid::Failed)) => ("bad", "Failed", format!("Not paid.{why} The amount is due again.")),
+        (_, _, Some(NotPaid::Failed)) => ("bad", "Failed", format!("Not paid.{why} The amount became due again.")),
         (_, _, Some(NotPaid::Returned)) if item.cancel_asked_at.is_some() => {
-            ("warning", "Cancelled", "You took it back; the money is back and due again.".to_owned())
+            ("warning", "Cancelled", "You took it back; the money is here and became due again.".to_owned())
         }
         (_, _, Some(NotPaid::Returned)) => {
-            ("warning", "Returned", format!("Not accepted; the money is back and due again.{why}"))
+            ("warning", "Returned", format!("Not accepted; the money came back and became due again.{why}"))
         }
         (_, _, Some(NotPaid::Blocked)) => {
             let why = or("PayPal stopped it. Contact PayPal with its id.");
@@ -126,21 +126,21 @@ fn outcome_words(item: &Item, batch: &Batch, zone: &str) -> (&'static str, &'sta
             ("warning", "Reversed", format!("PayPal took it back.{why} A person decides what follows."))
         }
         (_, _, Some(NotPaid::BatchDenied)) => {
-            ("bad", "Not paid", format!("PayPal denied the whole batch.{why} The amount is due again."))
+            ("bad", "Not paid", format!("PayPal denied the whole batch.{why} The amount became due again."))
         }
         (_, _, Some(NotPaid::BatchCanceled)) => {
-            ("bad", "Not paid", format!("The batch was cancelled at PayPal.{why} The amount is due again."))
+            ("bad", "Not paid", format!("The batch was cancelled at PayPal.{why} The amount became due again."))
         }
         (_, _, Some(NotPaid::BatchRefused)) => match &item.error_message {
             Some(issue) => (
                 "bad",
                 "Not paid",
                 format!(
-                    "PayPal refused the batch for this payment: {}. The amount is due again.",
+                    "PayPal refused the batch for this payment: {}. The amount became due again.",
                     issue.trim_end_matches('.')
                 ),
             ),
-            None => ("bad", "Not paid", "PayPal did not take the batch. The amount is due again.".to_owned()),
+            None => ("bad", "Not paid", "PayPal did not take the batch. The amount became due again.".to_owned()),
         },
         (_, _, Some(NotPaid::PutBack)) => ("quiet", "Put back", "Put back by a person; due again.".to_owned()),
         (_, None, None) => queued_words(batch),

@@ -17,7 +17,7 @@ async fn taken_back_corrected_and_paid_again(script: Script) {
     office.go(&format!("/batches/{batch}")).await;
     office.until("Done. 1 of 2 were paid USD 80.00.").await;
     office.press("Remind, or take back").await;
-    office.says("Unclaimed for 0 days").await;
+    office.says("It comes back on").await;
     office.press("Take it back now").await;
     office.says("PayPal is asked to take it back").await;
     for _ in 0..50 {
