@@ -3,7 +3,7 @@
 //! The bank changes by [`Entry`]s (what people did, which the journal keeps) and by the clock alone (what was then due).
 //! The same entries therefore always give the same bank.
 
-use super::batch::{Batch, BatchStatus, ItemState};
+use super::batch::{Batch, BatchStatus, Item, ItemState};
 use super::currency;
 use super::dropzone::{
     Ledger,
@@ -225,12 +225,8 @@ impl Bank {
             return;
         }
         let fees: Decimal = batch.items.iter().map(|item| currency::fee(item.payment.value, &batch.currency)).sum();
-        let denies = |payment: &super::request::Payment| {
-            denies_batch(&batch.client_id, &payment.recipient_type, &payment.receiver)
-        };
-        let reason = denied.or_else(|| {
-            batch.items.iter().any(|item| denies(&item.payment)).then(|| "REFUSED_ACTION_DENIED".to_owned())
-        });
+        let denies = |item: &Item| denies_batch(&batch.client_id, &item.payment.recipient_type, &item.payment.receiver);
+        let reason = denied.or_else(|| batch.items.iter().any(denies).then(|| "REFUSED_ACTION_DENIED".to_owned()));
         let balance = balance(&mut self.balances, batch);
         let reason = reason.or_else(|| (*balance < batch.amount + fees).then(|| "INSUFFICIENT_FUNDS".to_owned()));
         if let Some(reason) = reason {

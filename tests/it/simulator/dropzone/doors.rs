@@ -1,6 +1,9 @@
 //! Accounts, keys, the host key, and what a restart keeps.
 
 use super::*;
+use std::process::Stdio;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 struct Folder(std::path::PathBuf);
 
@@ -142,4 +145,48 @@ async fn without_a_dropzone_there_is_none() {
     let answer = rig.get("/_simulator/dropzone").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert!(answer.text.contains("--dropzone ADDR"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn the_program_has_a_dropzone_when_it_is_told_to() {
+    let folder = Folder(std::env::temp_dir().join(format!("stipend-dropzone-{}", uuid::Uuid::new_v4())));
+    std::fs::create_dir(&folder.0).unwrap();
+    let (first, second) = (new_key(), new_key());
+    let keys = folder.0.join("keys.pub");
+    std::fs::write(&keys, format!("# two keys\n{}\n\n{} ann@office\n", public(&first), public(&second))).unwrap();
+    let program = |arguments: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_stipend"));
+        program.args(["paypal-simulator", "--listen", "127.0.0.1:0", "--account", "client-1:secret-1"]);
+        program.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        program
+    };
+    let account = format!("shop:client-1:{}", keys.display());
+    let started = ["--dropzone", "127.0.0.1:0", "--dropzone-account", &account, "--pick-up-after", "100ms"];
+    let mut child = program(&started).spawn().expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut line = async || lines.next_line().await.expect("a line").expect("a line");
+    let url = line().await;
+    let url = url.strip_prefix("PayPal simulator listening on ").expect("the address").to_owned();
+    let zone = line().await;
+    let zone = zone.strip_prefix("PayPal DropZone listening on sftp://").expect("the address").to_owned();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let shown = answer(http.get(format!("{url}/_simulator/dropzone"))).await.json();
+    assert_eq!(shown["address"], format!("sftp://{zone}"));
+    let prints = [&first, &second].map(|key| key.public_key().fingerprint(HashAlg::Sha256).to_string());
+    assert_eq!(shown["users"][0]["keys"], json!(prints));
+
+    for (bad, why) in [
+        (vec!["--dropzone-account", &account], "--dropzone"),
+        (vec!["--dropzone", "127.0.0.1:0", "--dropzone-account", "shop:client-1"], "USER:CLIENT_ID:PUBLIC_KEY_FILE"),
+        (vec!["--dropzone", "127.0.0.1:0", "--dropzone-account", "shop:client-1:/nothing/there"], "/nothing/there"),
+        (vec!["--dropzone", "127.0.0.1:0", "--part-size", "0"], "--part-size"),
+    ] {
+        let output = program(&bad).output().await.expect("the program ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(why), "{bad:?}: {said}");
+    }
+    let other = format!("shop:client-9:{}", keys.display());
+    let output = program(&["--dropzone", "127.0.0.1:0", "--dropzone-account", &other]).output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("no account has this client_id"), "{said}");
 }
