@@ -26,8 +26,7 @@ async fn connected_looked_at_and_paid(script: Script) {
     office.press("This is PayPal’s key: approve it").await;
     office.says("Connected. Incoming and Outgoing folders found.").await;
 
-    office.choose("maya@example.com, USD 150.50", "Pay via PayPal MassPay").await;
-    office.press("Large Batch file").await;
+    office.choose("maya@example.com, USD 150.50", "Pay by Large Batch file").await;
     office.press("Prepare a file for 1 affiliate, USD 150.50").await;
     office.says("The file is prepared and frozen.").await;
     let text = office.browser.find(By::LinkText("Download the file")).await.unwrap().attr("href").await.unwrap();
