@@ -3,6 +3,7 @@
 //! One of the few places that see all merchants, so it is kept small. Everything here happens one after the other in
 //! the whole installation, under one lock: two instances do not both make a key, two people are not both the first.
 
+use crate::audit::{Actor, record_for};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::id::{MerchantId, PersonId};
@@ -13,7 +14,7 @@ use crate::role::Role;
 use crate::vault::{Place, Vault};
 use anyhow::{Context, bail, ensure};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Postgres, Transaction};
 use std::path::Path;
@@ -51,7 +52,7 @@ pub enum Added {
     Person(PersonId),
     /// They were known, and keep their password.
     Membership(PersonId),
-    /// They were a member in this role before.
+    /// They were a member in this role before; if they were deactivated, they no longer are.
     RoleChanged(PersonId, Role),
 }
 
@@ -111,15 +112,9 @@ pub async fn add_merchant(database: &Database, clock: &Clock, new: NewMerchant) 
     let zone = fit(check_merchant(&new))?;
     let mut tx = begin(database).await?;
     let merchant = insert_merchant(&mut tx, &new, &zone, clock.now()).await?;
-    audit(
-        &mut tx,
-        clock.now(),
-        (merchant, None),
-        "merchant added",
-        format!("merchant {merchant}"),
-        json!({"name": new.name.trim()}),
-    )
-    .await?;
+    let details = json!({"name": new.name.trim()});
+    let at = clock.now();
+    record_for(&mut tx, merchant, &nobody(at), "merchant added", &format!("merchant {merchant}"), details).await?;
     tx.commit().await?;
     Ok(merchant)
 }
@@ -172,7 +167,7 @@ pub async fn add_person(
         (Some(_), Some(was)) => (Added::RoleChanged(person, was), "role changed"),
     };
     let details = json!({"email": new.email.trim(), "role": role.name(), "was": was.map(Role::name)});
-    audit(&mut tx, now, (merchant, None), action, format!("person {person}"), details).await?;
+    record_for(&mut tx, merchant, &nobody(now), action, &format!("person {person}"), details).await?;
     tx.commit().await?;
     Ok(added)
 }
@@ -228,15 +223,15 @@ pub async fn create_first(
     let person_id = insert_person(&mut tx, &person, &hash, now).await?;
     set_role(&mut tx, (merchant_id, person_id), Role::Admin, now).await?;
     sqlx::query!("update installation set setup_code_sha256 = null").execute(&mut *tx).await?;
-    let who = (merchant_id, Some((person_id, address)));
+    let who = Actor { person: Some(person_id), address, at: now };
     let details = json!({"merchant": merchant.name.trim(), "email": person.email.trim(), "role": Role::Admin.name()});
-    audit(&mut tx, now, who, "installation set up", format!("merchant {merchant_id}"), details).await?;
+    record_for(&mut tx, merchant_id, &who, "installation set up", &format!("merchant {merchant_id}"), details).await?;
     tx.commit().await?;
     Ok((merchant_id, person_id))
 }
 
 /// A transaction that sees all merchants and runs after every other one of its kind.
-async fn begin(database: &Database) -> sqlx::Result<Transaction<'static, Postgres>> {
+pub(crate) async fn begin(database: &Database) -> sqlx::Result<Transaction<'static, Postgres>> {
     let mut tx = database.installation().await?;
     sqlx::query!("select pg_advisory_xact_lock($1)", ADMINISTRATION).execute(&mut *tx).await?;
     Ok(tx)
@@ -260,13 +255,13 @@ fn digest_of(code: &str) -> [u8; 32] {
     Sha256::digest(letters.collect::<String>()).into()
 }
 
-async fn hash(password: &SecretString) -> Result<String, Refused> {
+pub(crate) async fn hash(password: &SecretString) -> Result<String, Refused> {
     let password = SecretString::from(password.expose_secret());
     let hashed = tokio::task::spawn_blocking(move || password::hash(&password)).await.expect("hashing does not panic");
     hashed.map_err(|error| Refused::Entered(vec![Problem::new("password", error.to_string())]))
 }
 
-fn fit<T>(checked: Result<T, Vec<Problem>>) -> Result<T, Refused> {
+pub(crate) fn fit<T>(checked: Result<T, Vec<Problem>>) -> Result<T, Refused> {
     checked.map_err(Refused::Entered)
 }
 
@@ -298,7 +293,7 @@ async fn insert_merchant(
     Ok(merchant)
 }
 
-async fn insert_person(
+pub(crate) async fn insert_person(
     tx: &mut PgConnection,
     new: &NewPerson,
     hash: &str,
@@ -318,7 +313,7 @@ async fn insert_person(
     Ok(person)
 }
 
-async fn set_role(
+pub(crate) async fn set_role(
     tx: &mut PgConnection,
     (merchant, person): (MerchantId, PersonId),
     role: Role,
@@ -327,7 +322,7 @@ async fn set_role(
     sqlx::query!(
         "insert into memberships (merchant_id, person_id, role, created_at)
         values ($1, $2, $3, $4)
-        on conflict (merchant_id, person_id) do update set role = excluded.role",
+        on conflict (merchant_id, person_id) do update set role = excluded.role, deactivated_at = null",
         merchant.0,
         person.0,
         role.name(),
@@ -338,31 +333,7 @@ async fn set_role(
     Ok(())
 }
 
-/// Who did it: nobody for the command line, else a person and the address they came from.
-type Who = (MerchantId, Option<(PersonId, Option<String>)>);
-
-async fn audit(
-    tx: &mut PgConnection,
-    now: OffsetDateTime,
-    (merchant, by): Who,
-    action: &str,
-    object: String,
-    details: Value,
-) -> sqlx::Result<()> {
-    let (person, address) = by.map_or((None, None), |(person, address)| (Some(person.0), address));
-    sqlx::query!(
-        "insert into audit_entries (merchant_id, id, at, person_id, address, action, object, details)
-        values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        merchant.0,
-        Uuid::now_v7(),
-        now,
-        person,
-        address,
-        action,
-        object,
-        details,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
+/// The author of what the command line does.
+fn nobody(at: OffsetDateTime) -> Actor {
+    Actor { person: None, address: None, at }
 }

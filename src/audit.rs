@@ -1,8 +1,13 @@
-//! Who changed what. An entry is written in the transaction of the change it tells of: both are true, or neither.
+//! Who changed what. An entry is written in the transaction of the change it tells of: both are true, or neither. When
+//! that transaction commits, the database links it to the entry before it (`migrations/0014_audit_chain.sql`).
+//!
+//! Whatever a person does for a merchant leaves an entry, signing in for it included. Failed sign-ins do not: nobody
+//! knows yet who tried, and for which merchant. They are counted, slowed down and forgotten (`web/session.rs`).
 
 use crate::database::Tx;
-use crate::id::PersonId;
+use crate::id::{MerchantId, PersonId};
 use serde_json::Value;
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -18,9 +23,21 @@ pub struct Actor {
 }
 
 /// Writes one entry: the action in words ("affiliate changed"), what it was done to ("affiliate 0190…"), and what was
-/// before and after. Secrets never belong in the details.
+/// before and after, as `old` and `new` where there was something before. Secrets never belong in the details.
 pub async fn record(tx: &mut Tx, actor: &Actor, action: &str, object: &str, details: Value) -> sqlx::Result<()> {
     let merchant = tx.merchant();
+    record_for(tx, merchant, actor, action, object, details).await
+}
+
+/// The same in a transaction that sees all merchants.
+pub async fn record_for(
+    connection: &mut PgConnection,
+    merchant: MerchantId,
+    actor: &Actor,
+    action: &str,
+    object: &str,
+    details: Value,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into audit_entries (merchant_id, id, at, person_id, address, action, object, details)
         values ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -33,7 +50,7 @@ pub async fn record(tx: &mut Tx, actor: &Actor, action: &str, object: &str, deta
         object,
         details,
     )
-    .execute(&mut **tx)
+    .execute(connection)
     .await?;
     Ok(())
 }

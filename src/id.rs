@@ -48,6 +48,7 @@ id!(/** A frozen selection of commissions, and the payout request made of it. */
 id!(/** One payout batch. */ BatchId);
 id!(/** One payment to one affiliate inside a batch. */ ItemId);
 id!(/** One imported file. */ ImportId);
+id!(/** An invitation to become a person of a merchant. */ InvitationId);
 id!(/** One running program; holds the leases of batches being sent. */ InstanceId);
 
 /// What PayPal sees of a batch: its UUID in 26 characters, which fits every rail (the large-batch reference allows

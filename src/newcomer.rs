@@ -55,14 +55,20 @@ pub(crate) fn check_merchant(new: &NewMerchant) -> Result<String, Vec<Problem>> 
 
 pub(crate) fn check_person(new: &NewPerson) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
-    let email = new.email.trim();
-    let parts = email.rsplit_once('@').filter(|(user, host)| !user.is_empty() && !host.is_empty());
-    let strange = email.contains(|c: char| c.is_whitespace() || c.is_control());
-    if parts.is_none() || strange || !(3..=254).contains(&email.len()) {
-        problems.push(Problem::new("email", format!("{email:?} is no e-mail address")));
-    }
+    problems.extend(check_address(&new.email).err());
     if let Err(unfit) = password::check(&new.password) {
         problems.push(Problem::new("password", unfit.to_string()));
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// The e-mail with which somebody shall sign in.
+pub(crate) fn check_address(email: &str) -> Result<(), Problem> {
+    let email = email.trim();
+    let parts = email.rsplit_once('@').filter(|(user, host)| !user.is_empty() && !host.is_empty());
+    let strange = email.contains(|c: char| c.is_whitespace() || c.is_control());
+    if parts.is_none() || strange || !(3..=254).contains(&email.len()) {
+        return Err(Problem::new("email", format!("{email:?} is no e-mail address")));
+    }
+    Ok(())
 }

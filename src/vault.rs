@@ -1,6 +1,7 @@
 //! Secrets at rest. The only module that sees the master key; what it seals opens only in the place it was sealed for.
 
 use anyhow::{Context, ensure};
+use aws_lc_rs::hmac;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use secrecy::{ExposeSecret, SecretString};
@@ -10,6 +11,8 @@ use sha2::{Digest, Sha256};
 #[derive(Clone)]
 pub struct Vault {
     cipher: XChaCha20Poly1305,
+    /// For [`Vault::mint`]; made from the master key, so that no use of one tells anything about the other.
+    mint: hmac::Key,
     key_id: String,
 }
 
@@ -36,7 +39,9 @@ impl Vault {
     /// A vault under a 32-byte master key.
     pub fn new(master_key: &[u8; 32]) -> Self {
         let key_id = hex::encode(&Sha256::digest([b"stipend key id ", master_key.as_slice()].concat())[..8]);
-        Self { cipher: XChaCha20Poly1305::new(&Key::from(*master_key)), key_id }
+        let mint = Sha256::digest([b"stipend mint ", master_key.as_slice()].concat());
+        let mint = hmac::Key::new(hmac::HMAC_SHA256, &mint);
+        Self { cipher: XChaCha20Poly1305::new(&Key::from(*master_key)), mint, key_id }
     }
 
     /// Names the key without telling anything about it.
@@ -50,6 +55,13 @@ impl Vault {
         let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &place.bytes() };
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).expect("encryption in memory cannot fail");
         [nonce.as_slice(), &sealed].concat()
+    }
+
+    /// A secret that belongs to a place and a count: the same each time under this key, and nobody's to guess. So it
+    /// need not be kept in order to be said again.
+    pub fn mint(&self, place: Place<'_>, count: i32) -> SecretString {
+        let what = [place.bytes(), format!(" {count}").into_bytes()].concat();
+        SecretString::from(hex::encode(hmac::sign(&self.mint, &what)))
     }
 
     /// Decrypts what was sealed for this very place, under this key.
@@ -95,6 +107,10 @@ mod tests {
             assert!(vault.open(elsewhere, &sealed).is_err());
         }
         assert!(Vault::new(&[8; 32]).open(place, &sealed).is_err());
+        let minted = |vault: &Vault, place, count| vault.mint(place, count).expose_secret().to_owned();
+        assert_eq!(minted(&vault, place, 1), minted(&vault, place, 1));
+        assert_ne!(minted(&vault, place, 1), minted(&vault, place, 2));
+        assert_ne!(minted(&vault, place, 1), minted(&Vault::new(&[8; 32]), place, 1));
         assert!(vault.open(place, &sealed[..10]).is_err());
     }
 }

@@ -97,7 +97,11 @@ pub async fn save(
         return Ok(Err(refused));
     }
     let id = candidate::insert(&mut tx, app, actor, details).await?;
-    audit::record(&mut tx, actor, "saved PayPal details", "PayPal connection", told(details)).await?;
+    let old = in_force(&mut tx)
+        .await?
+        .map(|old| serde_json::json!({ "environment": old.environment.code(), "client_id": masked(&old.client_id) }));
+    let change = serde_json::json!({ "old": old, "new": told(details) });
+    audit::record(&mut tx, actor, "saved PayPal details", "PayPal connection", change).await?;
     tx.commit().await?;
     prove(app, merchant, actor, id, details).await
 }
@@ -109,13 +113,18 @@ pub async fn check_again(
     actor: &Actor,
 ) -> anyhow::Result<Result<Option<Outcome>, Refused>> {
     let mut tx = app.database.merchant(merchant).await?;
+    let asked = async |tx: &mut Tx| {
+        audit::record(tx, actor, "checked PayPal details again", "PayPal connection", serde_json::json!({})).await
+    };
     if let Some((id, details)) = candidate::open(&mut tx, app).await? {
+        asked(&mut tx).await?;
         tx.commit().await?;
         return Ok(prove(app, merchant, actor, id, &details).await?.map(Some));
     }
     let Some(connection) = in_force(&mut tx).await? else { return Ok(Ok(None)) };
     let details =
         credentials(&mut tx, &app.vault, connection.id).await?.context("a connection in force has its secret")?;
+    asked(&mut tx).await?;
     tx.commit().await?;
     let checked = check(&app.paypal, &details).await;
     let mut tx = app.database.merchant(merchant).await?;

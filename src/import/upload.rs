@@ -4,7 +4,9 @@
 use super::split::{Part, Splitter};
 use super::{Kind, Refused};
 use crate::app::App;
+use crate::audit::{self, Actor};
 use crate::id::{ImportId, MerchantId, PersonId};
+use serde_json::json;
 use time::Duration;
 
 /// The largest file.
@@ -58,7 +60,7 @@ impl Upload {
     }
 
     /// After the last piece: the import waits for its mapping.
-    pub async fn finish(&mut self) -> Result<ImportId, UploadError> {
+    pub async fn finish(&mut self, actor: &Actor) -> Result<ImportId, UploadError> {
         let parts = self.splitter.finish()?;
         self.keep(parts).await?;
         let mut tx = self.app.database.merchant(self.merchant).await?;
@@ -74,6 +76,8 @@ impl Upload {
         if done != 1 {
             return Err(given_up());
         }
+        let details = json!({ "file": self.file_name, "kind": self.kind.name() });
+        audit::record(&mut tx, actor, "file uploaded", &format!("import {}", self.id), details).await?;
         tx.commit().await?;
         Ok(self.id)
     }

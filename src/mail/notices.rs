@@ -132,7 +132,7 @@ async fn gather(tx: &mut Tx, now: OffsetDateTime) -> sqlx::Result<()> {
             select p.email
             from memberships m
             join people p on p.id = m.person_id
-            where m.merchant_id = $1 and m.role = 'admin' and s.recipient is null
+            where m.merchant_id = $1 and m.role = 'admin' and m.deactivated_at is null and s.recipient is null
         ) r
         where w.merchant_id = $1 and w.kind = 'attention'
         "#,

@@ -7,12 +7,14 @@ use super::{Kind, Text, Values};
 use crate::app::App;
 use crate::carrier::Letter;
 use crate::database::Tx;
-use crate::id::MerchantId;
+use crate::id::{InvitationId, MerchantId};
 use crate::money::{Currency, for_people};
 use crate::payout::crash::crash_point;
 use crate::payout::reason::{self, Class};
+use crate::people::invite;
 use futures_util::{StreamExt, stream};
 use rust_decimal::Decimal;
+use secrecy::ExposeSecret;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -98,6 +100,13 @@ struct Claimed {
     subject: Option<String>,
     body: Option<String>,
     wanted: bool,
+    invitation: Option<InvitationId>,
+    sending: Option<i32>,
+    /// The invitation of this very sending can still be accepted.
+    invites: Option<bool>,
+    inviter: Option<String>,
+    role: Option<String>,
+    until: Option<String>,
 }
 
 async fn claim(app: &App, merchant: MerchantId) -> sqlx::Result<Vec<Claimed>> {
@@ -146,7 +155,14 @@ async fn claim(app: &App, merchant: MerchantId) -> sqlx::Result<Vec<Claimed>> {
             b.reference,
             s.subject,
             s.body,
-            w.kind is not null as "wanted!"
+            w.kind is not null as "wanted!",
+            v.id as "invitation?: InvitationId",
+            v.sendings as "sending?",
+            v.accepted_at is null and v.revoked_at is null and v.expires_at > $2
+                and v.sendings = (l.details ->> 'sending')::int as invites,
+            coalesce(nullif(g.name, ''), g.email) as inviter,
+            v.role as "role?",
+            to_char(v.expires_at at time zone z.zone, 'FMDD Mon YYYY') as until
         from claimed l
         join merchants m on m.id = l.merchant_id
         join merchant_zones z on z.merchant_id = l.merchant_id
@@ -154,6 +170,8 @@ async fn claim(app: &App, merchant: MerchantId) -> sqlx::Result<Vec<Claimed>> {
         left join payout_items i on i.merchant_id = l.merchant_id and i.id = l.item_id
         left join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_id
         left join mail_kinds s on s.merchant_id = l.merchant_id and s.kind = l.kind
+        left join invitations v on v.merchant_id = l.merchant_id and v.id = (l.details ->> 'invitation')::uuid
+        left join people g on g.id = v.invited_by
         left join mails_wanted w on w.merchant_id = l.merchant_id and w.kind = l.kind
         "#,
         merchant.0,
@@ -174,7 +192,7 @@ async fn send(app: &App, merchant: MerchantId, mail: Claimed) -> anyhow::Result<
         None => {
             crash_point("mail_claimed");
             let carrier = app.carrier.as_ref().expect("only who has a carrier claims");
-            let handed = carrier.hand_over(&mail.letter(app.public_url.as_deref())).await;
+            let handed = carrier.hand_over(&mail.letter(app, merchant)).await;
             crash_point("mail_handed_over");
             match handed {
                 Ok(()) => ("sent", None, None),
@@ -226,18 +244,19 @@ impl Claimed {
             Kind::Paid => self.state.as_deref() == Some("paid"),
             Kind::Unclaimed => self.wait.as_deref() == Some("unclaimed"),
             Kind::NotPaid => self.state.as_deref() == Some("unpaid"),
+            Kind::Invitation => self.invites == Some(true),
             Kind::AddressChanged | Kind::Attention => true,
         };
         (!stands).then_some("It was no longer true.")
     }
 
-    fn letter(&self, public_url: Option<&str>) -> Letter {
+    fn letter(&self, app: &App, merchant: MerchantId) -> Letter {
         let standard = self.kind.standard();
         let text = match (&self.subject, &self.body) {
             (Some(subject), Some(body)) => Text { subject: subject.clone(), body: body.clone() },
             _ => standard,
         };
-        let Text { subject, body } = text.fill(&self.values(public_url));
+        let Text { subject, body } = text.fill(&self.values(app, merchant));
         Letter {
             id: self.id,
             sender: self.merchant.clone(),
@@ -248,7 +267,7 @@ impl Claimed {
         }
     }
 
-    fn values(&self, public_url: Option<&str>) -> Values {
+    fn values(&self, app: &App, merchant: MerchantId) -> Values {
         let amount = self.amount.zip(self.currency);
         let amount = amount.map(|(amount, currency)| format!("{currency} {}", for_people(amount, currency)));
         let address = match (self.kind, self.rail.as_deref(), &self.reference) {
@@ -257,9 +276,10 @@ impl Claimed {
             (_, Some("manual"), None) => "your account outside PayPal".to_owned(),
             _ => self.receiver.clone().unwrap_or_default(),
         };
-        let link = match public_url {
-            Some(url) => format!("What to do is shown at {url}/"),
-            None => "Sign in to Stipend to see what to do.".to_owned(),
+        let link = match (self.invitation.zip(self.sending), &app.public_url) {
+            (Some((id, sending)), _) => invite::link(app, merchant, id, sending).expose_secret().to_owned(),
+            (None, Some(url)) => format!("What to do is shown at {url}/"),
+            (None, None) => "Sign in to Stipend to see what to do.".to_owned(),
         };
         [
             ("name", self.name.clone().unwrap_or_default()),
@@ -268,7 +288,9 @@ impl Claimed {
             ("batch", self.batch.map(|number| number.to_string()).unwrap_or_default()),
             ("address", address),
             ("old_address", self.old.clone().unwrap_or_default()),
-            ("deadline", self.deadline.clone().unwrap_or_default()),
+            ("deadline", self.deadline.clone().or_else(|| self.until.clone()).unwrap_or_default()),
+            ("inviter", self.inviter.clone().unwrap_or_default()),
+            ("role", self.role.clone().unwrap_or_default()),
             ("reason", self.reason().to_owned()),
             ("news", self.news.clone().unwrap_or_default()),
             ("link", link),

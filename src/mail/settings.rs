@@ -3,7 +3,7 @@
 use super::{Kind, Text};
 use crate::audit::{self, Actor};
 use crate::database::Tx;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// One kind of mail, as this merchant has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,16 @@ impl Setting {
     /// What is sent.
     pub fn text(&self) -> Text {
         self.own.clone().unwrap_or_else(|| self.kind.standard())
+    }
+
+    /// For the audit log.
+    fn told(&self) -> Value {
+        json!({
+            "on": self.is_on,
+            "subject": self.own.as_ref().map(|text| &text.subject),
+            "text": self.own.as_ref().map(|text| &text.body),
+            "recipient": self.recipient,
+        })
     }
 }
 
@@ -55,6 +65,7 @@ pub async fn one(tx: &mut Tx, kind: Kind) -> sqlx::Result<Setting> {
 /// Keeps what a person decided.
 pub async fn save(tx: &mut Tx, actor: &Actor, setting: &Setting) -> sqlx::Result<()> {
     let merchant = tx.merchant();
+    let change = json!({ "old": one(tx, setting.kind).await?.told(), "new": setting.told() });
     let own = setting.own.as_ref();
     sqlx::query!(
         r#"
@@ -72,10 +83,5 @@ pub async fn save(tx: &mut Tx, actor: &Actor, setting: &Setting) -> sqlx::Result
     )
     .execute(&mut **tx)
     .await?;
-    let details = json!({
-        "on": setting.is_on,
-        "own text": own.map(|text| json!({ "subject": text.subject, "body": text.body })),
-        "recipient": setting.recipient,
-    });
-    audit::record(tx, actor, "mail changed", &format!("mail {}", setting.kind.name()), details).await
+    audit::record(tx, actor, "mail changed", &format!("mail {}", setting.kind.name()), change).await
 }

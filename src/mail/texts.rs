@@ -57,6 +57,13 @@ impl Kind {
                 ("news", "- Batch 2031: 3 payments failed. The amounts are due again."),
                 ("link", "https://payouts.example.com/"),
             ],
+            Kind::Invitation => &[
+                ("merchant", "Acme"),
+                ("inviter", "Ann Example"),
+                ("role", "approver"),
+                ("link", "https://payouts.example.com/invitation?code=0123"),
+                ("deadline", "11 Feb 2027"),
+            ],
         }
     }
 
@@ -82,6 +89,10 @@ impl Kind {
             Kind::Attention => (
                 "Payments of {merchant} need you",
                 "Hello,\n\nthis has happened since the last message:\n\n{news}\n\n{link}\n",
+            ),
+            Kind::Invitation => (
+                "{inviter} invites you to {merchant}",
+                "Hello,\n\n{inviter} invites you to pay the affiliates of {merchant} with Stipend, in the role {role}.\n\nTo accept, open this link before {deadline}. It works once:\n\n{link}\n\nIf you do not know {inviter}, ignore this message.\n",
             ),
         };
         Text { subject: subject.to_owned(), body: body.to_owned() }
@@ -112,6 +123,9 @@ impl Text {
                     format!("{{{unknown}}} is nothing that this mail can fill in. It knows {}.", known.join(", ")),
                 ));
             }
+        }
+        if kind == Kind::Invitation && !body.contains("{link}") {
+            problems.push(("body", "Without {link} nobody can accept; put it into the text.".to_owned()));
         }
         if problems.is_empty() { Ok(Self { subject: subject.to_owned(), body }) } else { Err(problems) }
     }

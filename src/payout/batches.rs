@@ -185,7 +185,7 @@ pub async fn approvers(tx: &mut Tx) -> sqlx::Result<Vec<String>> {
         select coalesce(nullif(p.name, ''), p.email) as "name!"
         from memberships m
         join people p on p.id = m.person_id
-        where m.merchant_id = $1 and m.role in ('approver', 'admin')
+        where m.merchant_id = $1 and m.role in ('approver', 'admin') and m.deactivated_at is null
         order by 1
         limit 5
         "#,

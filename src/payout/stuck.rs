@@ -166,7 +166,7 @@ async fn weigh(tx: &mut Tx, batch: BatchId, word: Word) -> sqlx::Result<Said> {
             order by s.id desc
             limit 1
         ) last on true
-        where m.merchant_id = $1 and m.role in ('approver', 'admin')
+        where m.merchant_id = $1 and m.role in ('approver', 'admin') and m.deactivated_at is null
         "#,
         merchant.0,
         batch.0,

@@ -45,6 +45,8 @@ guards as (
         values
             ('history_is_insert_only', 'payout_history'),
             ('audit_is_insert_only', 'audit_entries'),
+            ('an_entry_is_chained', 'audit_entries'),
+            ('links_are_insert_only', 'audit_links'),
             ('a_batch_keeps_its_name', 'payout_batches'),
             ('batches_are_kept', 'payout_batches'),
             ('an_item_keeps_its_amount', 'payout_items'),

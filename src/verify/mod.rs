@@ -31,11 +31,13 @@ pub enum Invariant {
     I6,
     /// Amounts are exact, in their currency's scale.
     I9,
+    /// Who changed what is one chain.
+    I12,
 }
 
 impl Invariant {
     /// All that are checked.
-    pub const ALL: [Self; 7] = [Self::I1, Self::I2, Self::I3, Self::I4, Self::I5, Self::I6, Self::I9];
+    pub const ALL: [Self; 8] = [Self::I1, Self::I2, Self::I3, Self::I4, Self::I5, Self::I6, Self::I9, Self::I12];
 
     /// For people.
     pub fn in_words(self) -> &'static str {
@@ -51,6 +53,7 @@ impl Invariant {
             Self::I5 => "Nothing was sent after its window, nor by an instance that had lost its lease.",
             Self::I6 => "Items moved only the way money moves at PayPal, and every move was written down.",
             Self::I9 => "Amounts are exact decimals in the scale of their currency.",
+            Self::I12 => "Who changed what is one chain for each merchant: nothing was changed, taken out or put in.",
         }
     }
 }
@@ -139,6 +142,7 @@ async fn look(tx: &mut PgConnection, invariant: Invariant, merchant: Option<Uuid
         Invariant::I9 => {
             sqlx::query_file_as!(Looked, "src/verify/i9_amounts.sql", merchant, &codes, &scales).fetch_all(tx).await
         }
+        Invariant::I12 => sqlx::query_file_as!(Looked, "src/verify/i12_audit.sql", merchant).fetch_all(tx).await,
     }
 }
 

@@ -244,7 +244,7 @@ async fn save(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) 
 }
 
 async fn test(State(app): State<App>, signed: Signed) -> Result<Response> {
-    tested(dropzone::test(&app, signed.merchant).await?)
+    tested(dropzone::test_again(&app, signed.merchant, &signed.actor(&app)).await?)
 }
 
 async fn approve(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) -> Result<Response> {

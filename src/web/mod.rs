@@ -5,6 +5,7 @@
 mod affiliates;
 pub mod assets;
 mod attention;
+mod audit;
 mod batches;
 mod commissions;
 mod connection;
@@ -18,8 +19,10 @@ mod guard;
 pub mod health;
 mod home;
 mod imports;
+mod invitation;
 mod page;
 pub mod pages;
+mod people;
 mod review;
 mod routes;
 mod session;
@@ -66,6 +69,9 @@ pub fn pages() -> Routes {
         .with(batches::routes)
         .with(attention::routes)
         .with(settings::routes)
+        .with(people::routes)
+        .with(audit::routes)
+        .with(invitation::routes)
 }
 
 /// The whole web application.

@@ -214,3 +214,10 @@ impl FormErrors {
         &self.0
     }
 }
+
+/// A clause as a sentence: "a password has …" becomes "A password has … .".
+pub(super) fn sentence(clause: &str) -> String {
+    let mut letters = clause.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}

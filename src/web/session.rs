@@ -149,7 +149,7 @@ pub(super) async fn person(app: &App, person: PersonId) -> sqlx::Result<Option<P
         r#"select p.email, p.name, m.id as "merchant?: MerchantId", m.name as "merchant_name?",
             m.time_zone as "time_zone?", m.environment, ms.role as "role?: Role"
         from people p
-        left join memberships ms on ms.person_id = p.id
+        left join memberships ms on ms.person_id = p.id and ms.deactivated_at is null
         left join merchants m on m.id = ms.merchant_id
         where p.id = $1
         order by lower(m.name), m.id"#,
@@ -174,6 +174,20 @@ pub(super) async fn person(app: &App, person: PersonId) -> sqlx::Result<Option<P
         }
     }
     Ok(Some(found))
+}
+
+/// Ends every session in which this person works for this merchant. What they do for another one is not ours to end.
+pub(super) async fn end(app: &App, person: PersonId, merchant: MerchantId) -> sqlx::Result<()> {
+    let mut tx = app.database.installation().await?;
+    sqlx::query!(
+        "delete from sessions
+        where data #>> '{signed_in,person}' = $1::uuid::text and data #>> '{signed_in,merchant}' = $2::uuid::text",
+        person.0,
+        merchant.0
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
 }
 
 /// The person with this e-mail, and the hash of their password.

@@ -3,7 +3,7 @@
 
 use super::Form;
 use super::error::{Error, Result};
-use super::page::{FormErrors, Frame, page, see, unaccepted};
+use super::page::{FormErrors, Frame, page, see, sentence, unaccepted};
 use super::routes::{Access, Routes};
 use super::session;
 use super::sign_in;
@@ -74,7 +74,7 @@ async fn set_up(
             .await
         {
             Ok((_, person)) => {
-                sign_in::enter(&app, &session, person).await?;
+                sign_in::enter(&app, &session, person, visitor.address.clone()).await?;
                 return Ok(see("/").saying("Welcome. Stipend is set up, and you are its first admin.").into_response());
             }
             Err(Refused::Entered(problems)) => {
@@ -99,11 +99,4 @@ async fn wrong_code(app: &App, errors: &mut FormErrors) -> Result<()> {
     }
     errors.add("code", "This is not the code. The newest one is in the log, near the line that says Stipend is ready.");
     Ok(())
-}
-
-/// A clause as a sentence: "a password has …" becomes "A password has … .".
-fn sentence(clause: &str) -> String {
-    let mut letters = clause.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }

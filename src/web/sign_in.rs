@@ -9,8 +9,10 @@ use super::session::{self, TooMany};
 use super::visitor::{self, SIGNED_IN, SignedIn, Visitor, Who};
 use super::{Error, Form, Query};
 use crate::app::{App, Hints};
+use crate::audit::{self, Actor};
 use crate::id::{MerchantId, PersonId};
 use crate::password;
+use crate::people;
 use anyhow::Context;
 use askama::Template;
 use axum::extract::State;
@@ -123,7 +125,7 @@ async fn sign_in(
         );
     };
     session::forgive(&app, &attempt).await?;
-    enter(&app, &session, person).await?;
+    enter(&app, &session, person, visitor.address).await?;
     Ok(see(local_path(&form.next).unwrap_or("/")).into_response())
 }
 
@@ -141,17 +143,45 @@ async fn check(credentials: Option<(PersonId, String)>, given: SecretString) -> 
     .context("the check of a password did not end")
 }
 
-/// Makes the session this person's, under an id that nobody has seen before.
-pub(super) async fn enter(app: &App, session: &Session, person: PersonId) -> anyhow::Result<()> {
-    session.cycle_id().await?;
+/// Makes the session this person's, under an id that nobody has seen before, and begins with the first of their merchants.
+pub(super) async fn enter(app: &App, session: &Session, person: PersonId, address: Option<String>) -> Result<()> {
+    let found = session::person(app, person).await?;
+    let merchant = found.and_then(|found| found.memberships.first().map(|first| first.merchant));
+    enter_for(app, session, person, merchant, address).await
+}
+
+/// The same for a merchant that was chosen.
+pub(super) async fn enter_for(
+    app: &App,
+    session: &Session,
+    person: PersonId,
+    merchant: Option<MerchantId>,
+    address: Option<String>,
+) -> Result<()> {
+    session.cycle_id().await.context("the session could not be renewed")?;
     visitor::renew_secret(session).await?;
-    let signed_in = SignedIn { person, merchant: None, since: app.clock.now() };
-    session.insert(SIGNED_IN, signed_in).await?;
+    let signed_in = SignedIn { person, merchant, since: app.clock.now() };
+    session.insert(SIGNED_IN, signed_in).await.context("the session could not be written")?;
     tracing::info!(person.id = %person, "person {person} signed in");
+    if let Some(merchant) = merchant {
+        came(app, merchant, person, address).await?;
+    }
     Ok(())
 }
 
-async fn sign_out(session: Session) -> Result<Response> {
+/// Tells the merchant that somebody now works for it.
+async fn came(app: &App, merchant: MerchantId, person: PersonId, address: Option<String>) -> sqlx::Result<()> {
+    let mut tx = app.database.merchant(merchant).await?;
+    people::signed_in(&mut tx, &Actor { person: Some(person), address, at: app.clock.now() }).await?;
+    tx.commit().await
+}
+
+async fn sign_out(State(app): State<App>, session: Session, visitor: Visitor) -> Result<Response> {
+    if let Who::Member(signed) = visitor.who {
+        let (mut tx, object) = (signed.tx(&app).await?, format!("person {}", signed.person));
+        audit::record(&mut tx, &signed.actor(&app), "signed out", &object, serde_json::json!({})).await?;
+        tx.commit().await?;
+    }
     session.flush().await.context("the session could not be ended")?;
     Ok(see("/sign-in").into_response())
 }
@@ -161,7 +191,12 @@ struct MerchantForm {
     merchant: MerchantId,
 }
 
-async fn choose_merchant(session: Session, visitor: Visitor, Form(form): Form<MerchantForm>) -> Result<Response> {
+async fn choose_merchant(
+    State(app): State<App>,
+    session: Session,
+    visitor: Visitor,
+    Form(form): Form<MerchantForm>,
+) -> Result<Response> {
     let Who::Member(signed) = visitor.who else { return Err(Error::NotFound) };
     let Some((_, name)) = signed.merchants.iter().find(|(id, _)| *id == form.merchant) else {
         return Err(Error::NotFound);
@@ -170,6 +205,7 @@ async fn choose_merchant(session: Session, visitor: Visitor, Form(form): Form<Me
     let kept = kept.context("a member has signed in")?;
     let chosen = SignedIn { merchant: Some(form.merchant), ..kept };
     session.insert(SIGNED_IN, chosen).await.context("the session could not be written")?;
+    came(&app, form.merchant, signed.person, visitor.address).await?;
     Ok(see("/").saying(format!("You now work for {name}.")).into_response())
 }
 

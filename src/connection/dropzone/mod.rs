@@ -140,8 +140,19 @@ pub async fn save(
         return Ok(Err(Refused::InUse(blocking)));
     }
     store::save(&mut tx, now.id, details).await?;
-    let told = json!({ "user_name": details.user_name, "incoming": details.incoming, "outgoing": details.outgoing });
-    note(&mut tx, actor, "saved DropZone details", told).await?;
+    let change = json!({
+        "old": { "user_name": now.user_name, "incoming": now.incoming, "outgoing": now.outgoing },
+        "new": { "user_name": details.user_name, "incoming": details.incoming, "outgoing": details.outgoing },
+    });
+    note(&mut tx, actor, "saved DropZone details", change).await?;
+    tx.commit().await?;
+    test(app, merchant).await
+}
+
+/// A person wants it tested again.
+pub async fn test_again(app: &App, merchant: MerchantId, actor: &Actor) -> anyhow::Result<Result<Outcome, Refused>> {
+    let mut tx = app.database.merchant(merchant).await?;
+    note(&mut tx, actor, "tested PayPal’s DropZone", json!({})).await?;
     tx.commit().await?;
     test(app, merchant).await
 }

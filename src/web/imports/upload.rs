@@ -74,7 +74,7 @@ async fn receive(app: &App, signed: &Signed, kind: Kind, mut file: Field<'_>) ->
                     break Err(error);
                 }
             }
-            Ok(None) => break upload.finish().await,
+            Ok(None) => break upload.finish(&signed.actor(app)).await,
             Err(broken) => {
                 upload.discard().await?;
                 return Err(broken.into());

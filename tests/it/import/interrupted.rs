@@ -159,6 +159,7 @@ async fn an_upload_that_breaks_off_is_forgotten() {
     let person = stipend::id::PersonId(person.await.unwrap());
     drop(tx);
     let line = "ada@example.com,1.00,USD,2026-01-01,R,,\n";
+    let actor = stipend::audit::Actor { person: Some(person), address: None, at: app.clock.now() };
     let mut upload = Upload::new(app, desk.merchant, person, Kind::Commissions, "half.csv");
     upload.push(format!("{HEADER}\n{}", line.repeat(20_000)).as_bytes()).await.unwrap();
     desk.work().await;
@@ -167,7 +168,7 @@ async fn an_upload_that_breaks_off_is_forgotten() {
     desk.work().await;
     assert_eq!(desk.count("select count(*) from imports").await, 0);
     assert_eq!(desk.count("select count(*) from import_parts").await, 0);
-    let late = upload.finish().await.unwrap_err();
+    let late = upload.finish(&actor).await.unwrap_err();
     assert!(late.to_string().contains("given up"), "{late}");
     assert_eq!(desk.count("select count(*) from import_parts").await, 0);
 }
