@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("large_batch_check", &["paypal"]),
     ("app", &["carrier", "clock", "database", "id", "paypal", "vault"]),
     ("admin", &["clock", "database", "id", "master_key", "newcomer", "password", "role", "vault"]),
-    ("verify", &["database", "money"]),
+    ("verify", &["database", "money", "paypal"]),
     ("affiliate", &["audit", "database", "id", "money"]),
     ("connection", &["app", "audit", "database", "id", "money", "paypal", "vault"]),
     ("payout", &["app", "audit", "connection", "database", "id", "money", "paypal"]),
