@@ -10,7 +10,7 @@ use stipend::clock::Clock;
 use stipend::database::Database;
 use stipend::id::InstanceId;
 use stipend::password;
-use stipend::paypal::Client;
+use stipend::paypal::{Client, DropZone};
 use stipend::vault::Vault;
 
 const CLIENTS: usize = 16;
@@ -81,6 +81,7 @@ async fn serve(database: &Database) -> String {
         database: database.clone(),
         vault: Vault::new(&[7; 32]),
         paypal: Client::new(http, None, clock.clone()),
+        dropzone: DropZone::new(true, None),
         clock,
         carrier: None,
         public_url: None,

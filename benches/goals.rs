@@ -3,6 +3,7 @@
 //! `cargo bench --bench goals -- pay` : drafting and handing over 10,000 affiliates with 100,000 commissions (G5, G6, G8)
 //! `cargo bench --bench goals -- due` : the page of what is due, 1,000,000 commissions of 100,000 affiliates (G3)
 //! `cargo bench --bench goals -- webhooks` : PayPal's events, received and followed (G10)
+//! `cargo bench --bench goals -- files` : a Large Batch file of 500,000 payments, and its report (G11, G12, G13)
 //!
 //! `PAID=5000000` puts so many paid commissions behind the first. Each figure is the median of five runs.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
@@ -12,6 +13,7 @@
 
 mod data;
 mod due;
+mod files;
 mod pay;
 mod webhooks;
 
@@ -41,6 +43,9 @@ async fn main() {
     }
     if is_wanted("webhooks") {
         webhooks::measure(&database).await;
+    }
+    if is_wanted("files") {
+        files::measure(&database).await;
     }
     database.pool().close().await;
     server.stop().await;

@@ -15,9 +15,10 @@ use stipend::connection;
 use stipend::database::Database;
 use stipend::id::InstanceId;
 use stipend::payout::draft::{Ask, How, draft};
+use stipend::payout::review;
 use stipend::payout::selection::{self, Filter, Ticked};
 use stipend::payout::submit;
-use stipend::paypal::{Client, Credentials, Environment};
+use stipend::paypal::{Client, Credentials, DropZone, Environment};
 use stipend::vault::Vault;
 
 const AFFILIATES: i64 = 10_000;
@@ -38,6 +39,7 @@ pub async fn measure(database: &Database) {
             database: database.clone(),
             vault: Vault::new(&[7; 32]),
             paypal: Client::new(http, Some(stand_in.clone()), clock.clone()),
+            dropzone: DropZone::new(true, None),
             clock,
             carrier: None,
             public_url: None,
@@ -58,7 +60,7 @@ pub async fn measure(database: &Database) {
             let mut tx = database.merchant(merchant).await.unwrap();
             let request =
                 selection::select(&mut tx, &actor, app.clock.today("UTC"), &everything).await.unwrap().unwrap();
-            let seen = selection::load(&mut tx, request).await.unwrap().unwrap().seen();
+            let seen = review::load(&mut tx, request, (0, 200), actor.at).await.unwrap().unwrap().seen();
             tx.commit().await.unwrap();
             (request, seen)
         })

@@ -22,7 +22,7 @@ use stipend::connection::{self, notifications};
 use stipend::database::Database;
 use stipend::id::InstanceId;
 use stipend::payout::hint;
-use stipend::paypal::{Client, Credentials, Environment};
+use stipend::paypal::{Client, Credentials, DropZone, Environment};
 use stipend::vault::Vault;
 
 const EVENTS: usize = 10_000;
@@ -162,6 +162,7 @@ fn app(database: &Database, paypal: String) -> App {
         database: database.clone(),
         vault: Vault::new(&[7; 32]),
         paypal: Client::new(http, Some(paypal), clock.clone()),
+        dropzone: DropZone::new(true, None),
         clock,
         carrier: None,
         public_url: None,

@@ -78,6 +78,9 @@ create table payout_files (
     nack_at       timestamptz,
     nack_doubtful boolean not null default false,   -- it names what a half-read or repeated file explains better
     dups_at       timestamptz,
+    -- PayPal accepted it after it had been given up, and a person has cleared that up: nothing of it was paid.
+    cleared_at    timestamptz,
+    cleared_by    uuid references people,
     -- The furthest report that has been applied, and when that was.
     stage         text check (stage in ('part', 'out', 'final')),
     staged_at     timestamptz,
@@ -193,6 +196,22 @@ begin
 end
 $$;
 
+-- What PayPal rejected, and then accepted after it had become due again: it must not be paid again through PayPal before
+-- a person has cleared that up. Asked only of commissions that some payment gave back.
+create function is_contradicted(merchant uuid, item uuid) returns boolean
+    language sql stable
+    return item is not null and exists (
+        select
+        from payout_items i
+        join payout_files f on f.merchant_id = i.merchant_id and f.batch_id = i.batch_id
+        join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_id
+        where i.merchant_id = merchant
+            and i.id = item
+            and b.state = 'refused'
+            and (f.ack_at is not null or f.stage is not null)
+            and f.cleared_at is null
+    );
+
 -- What waits for somebody about files; see `attention`, which takes it in. `who` must act: 1 the merchant, 3 PayPal or time.
 create function attention_to_files(uuid, timestamptz)
     returns table (
@@ -236,7 +255,7 @@ as $$
         and ((b.state = 'prepared' and b.created_at <= $2 - interval '15 minutes')
             or (b.state = 'submitting' and b.doubted_at is null and f.nack_at is null and f.uploaded_at <= $2 - interval '1 hour')
             or (b.state = 'accepted' and f.stage is distinct from 'final' and b.settled_at <= $2 - interval '35 days')
-            or (b.state = 'refused' and (f.ack_at is not null or f.stage is not null)))
+            or (b.state = 'refused' and (f.ack_at is not null or f.stage is not null) and f.cleared_at is null))
     union all
     -- Reports and answers of which something could not be used.
     select 'report', 1, min(r.fetched_at), null, null, r.batch_id, null, null, count(*)

@@ -258,6 +258,9 @@ pub fn problem_words(problem: &str) -> &'static str {
         "malformed" => "Not an e-mail address",
         "refused" => "PayPal refused this address",
         "archived" => "Archived",
+        "contradicted" => {
+            "PayPal rejected a file with this payment, and then said that it had accepted it: clear that up first"
+        }
         _ => "Cannot be paid",
     }
 }

@@ -11,7 +11,7 @@ pub mod local;
 use crate::id::MerchantId;
 use anyhow::{Context, ensure};
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Connection, Postgres, Transaction};
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 const POOL_SIZE: u32 = 16;
 /// A request that has waited this long for a connection is told that the database is down.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A connection used so shortly ago is not asked whether it still lives: that is a round trip a transaction.
+const FRESH: Duration = Duration::from_secs(1);
 /// A transaction that nobody continues for so long is rolled back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// The oldest Postgres that has all that is used here.
@@ -39,6 +41,8 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(POOL_SIZE)
             .acquire_timeout(PATIENCE)
+            .test_before_acquire(false)
+            .before_acquire(|connection, seen| Box::pin(async move { Ok(is_alive(connection, seen.idle_for).await) }))
             .connect(url)
             .await
             .context("the database cannot be reached")?;
@@ -91,6 +95,10 @@ impl Database {
         let plans = "set local jit = off; set local work_mem = '32MB'";
         self.pool.begin_with(AssertSqlSafe(format!("begin; {role}; {idle}; {plans}"))).await
     }
+}
+
+async fn is_alive(connection: &mut PgConnection, idle_for: Duration) -> bool {
+    idle_for < FRESH || connection.ping().await.is_ok()
 }
 
 /// A transaction that has taken on one merchant. Dropped without [`Tx::commit`], it rolls back.

@@ -15,7 +15,7 @@ use crate::id::{BatchId, ItemId, MerchantId, PersonId};
 use anyhow::Context;
 use rust_decimal::Decimal;
 use serde_json::json;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 /// A report that does not mention a payment may be followed by one that does.
 pub const LATER_REPORT: Duration = Duration::days(1);
@@ -153,31 +153,7 @@ pub async fn settle_unmentioned(
 ) -> anyhow::Result<Result<u64, Undecided>> {
     let person = actor.person.context("only a person decides")?;
     let mut tx = app.database.merchant(merchant).await?;
-    let unmentioned = sqlx::query!(
-        r#"
-        with held as (
-            select b.id
-            from payout_batches b
-            join payout_files f on f.merchant_id = b.merchant_id and f.batch_id = b.id
-            where b.merchant_id = $1
-                and b.id = $2
-                and b.state = 'accepted'
-                and b.settled_at is not null
-                and (f.stage = 'final' or f.staged_at <= $4)
-            for update of b
-        )
-        select coalesce(sum(i.amount), 0) as "sum!", count(*) as "payments!"
-        from payout_items i
-        join held on held.id = i.batch_id
-        where i.merchant_id = $1 and i.state = 'queued' and ($3::uuid is null or i.id = $3)
-        "#,
-        merchant.0,
-        batch.0,
-        item.map(|item| item.0),
-        actor.at - LATER_REPORT
-    )
-    .fetch_one(&mut *tx)
-    .await?;
+    let unmentioned = unmentioned(&mut tx, (batch, item), actor.at - LATER_REPORT).await?;
     if unmentioned.payments == 0 {
         return Ok(Err(Undecided::TooLate(TooLate)));
     }
@@ -220,6 +196,47 @@ pub async fn settle_unmentioned(
     audit::record(&mut tx, actor, "settled unmentioned payments", &format!("batch {batch}"), details).await?;
     tx.commit().await?;
     Ok(Ok(moved))
+}
+
+/// Payments that no report mentions.
+struct Unmentioned {
+    sum: Decimal,
+    payments: i64,
+}
+
+/// Locked, once the last report is old enough.
+async fn unmentioned(
+    tx: &mut Tx,
+    (batch, item): (BatchId, Option<ItemId>),
+    reported_by: OffsetDateTime,
+) -> sqlx::Result<Unmentioned> {
+    let merchant = tx.merchant();
+    sqlx::query_as!(
+        Unmentioned,
+        r#"
+        with held as (
+            select b.id
+            from payout_batches b
+            join payout_files f on f.merchant_id = b.merchant_id and f.batch_id = b.id
+            where b.merchant_id = $1
+                and b.id = $2
+                and b.state = 'accepted'
+                and b.settled_at is not null
+                and (f.stage = 'final' or f.staged_at <= $4)
+            for update of b
+        )
+        select coalesce(sum(i.amount), 0) as "sum!", count(*) as "payments!"
+        from payout_items i
+        join held on held.id = i.batch_id
+        where i.merchant_id = $1 and i.state = 'queued' and ($3::uuid is null or i.id = $3)
+        "#,
+        merchant.0,
+        batch.0,
+        item.map(|item| item.0),
+        reported_by
+    )
+    .fetch_one(&mut **tx)
+    .await
 }
 
 /// An item of a batch that PayPal has finished.

@@ -32,6 +32,8 @@ pub struct InputFile {
     pub nack_at: Option<OffsetDateTime>,
     /// When PayPal said that it had had one of this name before.
     pub dups_at: Option<OffsetDateTime>,
+    /// A person has cleared up that it was accepted after all.
+    pub cleared_at: Option<OffsetDateTime>,
     /// "part", "out" or "final": the furthest report that was applied …
     pub stage: Option<String>,
     /// … and when.
@@ -46,7 +48,7 @@ pub async fn input(tx: &mut Tx, batch: BatchId) -> sqlx::Result<Option<InputFile
         r#"
         select
             f.name, f.bytes, encode(b.body_sha256, 'hex') as "sha256!", f.put_at, f.uploaded_at, f.gone_at, f.ack_at, f.nack_at,
-            f.dups_at, f.stage, f.staged_at
+            f.dups_at, f.stage, f.staged_at, f.cleared_at
         from payout_files f
         join payout_batches b on b.merchant_id = f.merchant_id and b.id = f.batch_id
         where f.merchant_id = $1 and f.batch_id = $2

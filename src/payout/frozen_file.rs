@@ -79,6 +79,7 @@ pub(super) async fn draft(
     Ok(batches)
 }
 
+#[derive(Clone, Copy)]
 struct Total {
     currency: Currency,
     items: i64,

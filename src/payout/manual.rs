@@ -52,6 +52,48 @@ pub async fn let_go(
     Ok(Ok(()))
 }
 
+/// PayPal accepted a file after it had rejected it and its commissions were due again; a person has asked PayPal, and
+/// nothing of it was paid. From here on they may be paid again.
+pub async fn clear_contradiction(
+    app: &App,
+    merchant: MerchantId,
+    actor: &Actor,
+    batch: BatchId,
+    looked_at: &str,
+) -> anyhow::Result<Result<(), TooLate>> {
+    let mut tx = app.database.merchant(merchant).await?;
+    let cleared = sqlx::query!(
+        r#"
+        update payout_files f
+        set cleared_at = $3, cleared_by = $4
+        from payout_batches b
+        where f.merchant_id = $1
+            and f.batch_id = $2
+            and b.merchant_id = f.merchant_id
+            and b.id = f.batch_id
+            and b.state = 'refused'
+            and (f.ack_at is not null or f.stage is not null)
+            and f.cleared_at is null
+        "#,
+        merchant.0,
+        batch.0,
+        actor.at,
+        actor.person.map(|person| person.0)
+    )
+    .execute(&mut *tx)
+    .await?;
+    if cleared.rows_affected() == 0 {
+        return Ok(Err(TooLate));
+    }
+    tell(&mut tx, batch, source(actor), "says that PayPal paid nothing of this file", Some(looked_at), actor.at)
+        .await?;
+    let details = json!({ "looked_at": looked_at });
+    audit::record(&mut tx, actor, "cleared up a rejected and accepted file", &format!("batch {batch}"), details)
+        .await?;
+    tx.commit().await?;
+    Ok(Ok(()))
+}
+
 /// Takes back a payment that waits. Batches that were never handed to PayPal, and those that PayPal certainly did not
 /// take, can be; their commissions are due again.
 pub async fn cancel(

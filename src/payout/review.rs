@@ -54,6 +54,22 @@ impl Review {
         self.seen
     }
 
+    fn add(&mut self, line: Reviewed, (from, limit): (usize, usize), now: OffsetDateTime) -> anyhow::Result<()> {
+        add(&mut self.totals, &line.line)?;
+        self.notable.count(&line, now);
+        if line.line.problem.is_some() {
+            self.unpayable_payments += 1;
+            if self.unpayable.len() < NAMED {
+                self.unpayable.push(line.clone());
+            }
+        }
+        if self.payments >= from && self.lines.len() < limit {
+            self.lines.push(line);
+        }
+        self.payments += 1;
+        Ok(())
+    }
+
     /// The most payments in one currency: what one file would hold.
     pub fn most_payments(&self) -> i64 {
         self.totals.iter().map(|total| total.affiliates).max().unwrap_or(0)
@@ -186,7 +202,8 @@ async fn read_lines(
     let mut rows = sqlx::query!(
         r#"
         with wanted as (
-            select o.affiliate_id, o.currency, count(*) as commissions, sum(o.amount) as amount
+            select o.affiliate_id, o.currency, count(*) as commissions, sum(o.amount) as amount,
+                bool_or(o.released_from is not null and is_contradicted(o.merchant_id, o.released_from)) as contradicted
             from selected_commissions s
             join owed o on o.merchant_id = s.merchant_id and o.commission_id = s.commission_id
             where s.merchant_id = $1 and s.selection_id = $2
@@ -199,6 +216,7 @@ async fn read_lines(
             case
                 when a.status <> 'active' then 'archived'
                 when a.receiver_refused is not null then 'refused'
+                when w.contradicted then 'contradicted'
                 else a.receiver_problem
             end as problem,
             a.receiver_changed_at,
@@ -224,7 +242,6 @@ async fn read_lines(
     )
     .fetch(&mut **tx);
     while let Some(row) = rows.try_next().await? {
-        let amount = payable(row.affiliate, row.amount, row.currency)?;
         let line = Line {
             affiliate: row.affiliate,
             name: row.name,
@@ -232,22 +249,11 @@ async fn read_lines(
             problem: row.problem,
             receiver_changed_at: row.receiver_changed_at,
             commissions: row.commissions,
-            amount,
+            amount: payable(row.affiliate, row.amount, row.currency)?,
         };
         seen.add(&line);
-        add(&mut review.totals, &line)?;
         let reviewed = Reviewed { line, is_first: row.is_first, is_shared: row.is_shared };
-        review.notable.count(&reviewed, now);
-        if reviewed.line.problem.is_some() {
-            review.unpayable_payments += 1;
-            if review.unpayable.len() < NAMED {
-                review.unpayable.push(reviewed.clone());
-            }
-        }
-        if review.payments >= from && review.lines.len() < limit {
-            review.lines.push(reviewed);
-        }
-        review.payments += 1;
+        review.add(reviewed, (from, limit), now)?;
     }
     review.seen = seen.finish();
     Ok(())

@@ -24,10 +24,11 @@ pub(super) async fn take_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec
                 and s.selection_id = $2
                 and o.merchant_id = $1
                 and o.commission_id = s.commission_id
-            returning o.affiliate_id, o.currency, o.amount
+            returning o.merchant_id, o.affiliate_id, o.currency, o.amount, o.released_from
         ),
         wanted as (
-            select affiliate_id, currency, count(*) as commissions, sum(amount) as amount
+            select affiliate_id, currency, count(*) as commissions, sum(amount) as amount,
+                bool_or(released_from is not null and is_contradicted(merchant_id, released_from)) as contradicted
             from taken
             group by affiliate_id, currency
         )
@@ -38,6 +39,7 @@ pub(super) async fn take_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec
             case
                 when a.status <> 'active' then 'archived'
                 when a.receiver_refused is not null then 'refused'
+                when w.contradicted then 'contradicted'
                 else a.receiver_problem
             end as problem,
             a.receiver_changed_at,

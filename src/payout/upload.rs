@@ -37,11 +37,11 @@ enum Handover {
 /// Claims one file, puts it and records what came of it. False when nothing was due.
 pub async fn next(app: &App) -> anyhow::Result<bool> {
     let Some(claimed) = claim::to_upload(app).await? else { return Ok(false) };
-    crash_point("after_claim");
+    crash_point("file_claimed");
     let handover = holding(app, claimed.lease, hand_over(app, &claimed)).await?;
-    crash_point("before_record");
+    crash_point("before_noting");
     with_patience(claimed.lease, || record(app, &claimed, &handover)).await?;
-    crash_point("after_record");
+    crash_point("after_noting");
     app.wake.notify_waiters();
     Ok(true)
 }
@@ -114,7 +114,7 @@ async fn put(app: &App, claimed: &ClaimedFile, account: &Account, session: &Sess
     let later = resend_after(claimed.attempts);
     let unknown = |error: Failed| Handover::Unknown { why: error.to_string(), later };
     tracing::info!(batch.id = %lease.batch, "file {} is put into {}", claimed.name, account.incoming);
-    crash_point("before_send");
+    crash_point("before_put");
     claim::confirm_put(app, lease).await?;
     let mut file = match session.put(&claimed.name).await {
         Ok(file) => file,
@@ -124,7 +124,7 @@ async fn put(app: &App, claimed: &ClaimedFile, account: &Account, session: &Sess
         }
         Err(error) => return Ok(unknown(error)),
     };
-    crash_point("mid_send");
+    crash_point("put_begun");
     for place in 0.. {
         let mut tx = app.database.merchant(lease.merchant).await?;
         let portion = part(&mut tx, lease, place).await?;
@@ -138,7 +138,7 @@ async fn put(app: &App, claimed: &ClaimedFile, account: &Account, session: &Sess
     if let Err(error) = file.finish().await {
         return Ok(unknown(error));
     }
-    crash_point("after_send");
+    crash_point("after_put");
     Ok(match session.bytes_in_incoming(&claimed.name).await {
         Ok(Some(bytes)) if bytes == claimed.bytes => Handover::There { whole: true },
         Ok(Some(bytes)) => {

@@ -4,6 +4,8 @@
 //! Each invariant is one SQL file. A row of its answer is one kind of thing: how many were looked at, how many are
 //! wrong, and the first few of those in words.
 
+mod files;
+
 use crate::database::Database;
 use crate::money::Currency;
 use anyhow::Context;
@@ -113,7 +115,13 @@ pub async fn verify(database: &Database, merchant: Option<&str>) -> anyhow::Resu
     for invariant in Invariant::ALL {
         // What is damaged may be impossible to read at all: one check's failure must not end the others.
         let mut attempt = tx.begin().await?;
-        let looked = look(&mut attempt, invariant, merchant).await.map_err(|error| error.to_string());
+        let mut looked = look(&mut attempt, invariant, merchant).await.map_err(|error| error.to_string());
+        if let (Invariant::I2, Ok(kinds)) = (invariant, &mut looked) {
+            match files::look(&mut attempt, merchant).await {
+                Ok(files) => kinds.push(files),
+                Err(error) => looked = Err(format!("{error:#}")),
+            }
+        }
         attempt.rollback().await?;
         findings.push(Finding { invariant, looked });
     }

@@ -350,7 +350,7 @@ impl Chosen {
 /// Freezes the choice and leads to its review. Nothing is paid here.
 async fn select(State(app): State<App>, signed: Signed, Form(chosen): Form<Chosen>) -> Result<Response> {
     let how = match chosen.how.as_str() {
-        how @ ("paypal" | "manual" | "export") => how,
+        how @ ("paypal" | "file" | "manual" | "export") => how,
         _ => return Err(Error::Invalid("Choose how to pay. Nothing was paid.".into())),
     };
     let asked = chosen.asked();

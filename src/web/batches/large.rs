@@ -38,6 +38,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(Role::Approver, "/batches/{id}/upload", upload)
         .post(Role::Approver, "/batches/{id}/answers/seen", seen)
         .post(Role::Approver, "/batches/{id}/unmentioned", unmentioned)
+        .post(Role::Approver, "/batches/{id}/clearance", clear)
 }
 
 /// What the page shows of a file.
@@ -176,11 +177,22 @@ impl Large {
                 };
                 format!("Done. {} of {} were paid {} {paid}.{rest}{last}", b.paid, b.items, b.currency)
             }
+            BatchState::Refused if self.is_contradicted(b) => {
+                "PayPal rejected this file, so everything in it became due again; then it said that it had accepted it. Nothing of it is paid again through PayPal until you have asked PayPal what holds.".into()
+            }
             BatchState::Refused if b.why.as_deref() != Some("TAKEN_BACK") && input.nack_at.is_some() => {
                 "PayPal rejected the file. Nothing was paid, and everything in it is due again.".into()
             }
             BatchState::Refused | BatchState::Stuck | BatchState::Cancelled | BatchState::Exported => return None,
         })
+    }
+
+    /// PayPal accepted the file after it had been given up, and nobody has cleared that up.
+    pub(super) fn is_contradicted(&self, b: &Batch) -> bool {
+        let input = &self.input;
+        b.state == BatchState::Refused
+            && input.cleared_at.is_none()
+            && (input.ack_at.is_some() || input.stage.is_some())
     }
 
     /// Payments that no report has mentioned, once there is one about all of them.
@@ -407,6 +419,33 @@ async fn unmentioned(
         Err(Undecided::TooLate(_) | Undecided::Flagged | Undecided::NotConfirmed) => {
             again("A later report may still mention them: this can be said a day after the last one.")
         }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Cleared {
+    looked_at: String,
+}
+
+/// A person has asked PayPal about a file that it rejected and accepted.
+async fn clear(
+    State(app): State<App>,
+    signed: Signed,
+    Path(id): Path<BatchId>,
+    Form(typed): Form<Cleared>,
+) -> Result<Response> {
+    exists(&app, &signed, id).await?;
+    let page = see(format!("/batches/{id}"));
+    let looked_at = typed.looked_at.trim();
+    if looked_at.is_empty() || looked_at.chars().count() > MAX_WHY {
+        return Ok(page
+            .with(Tone::Warning, "Say whom you asked, in at most 500 characters. Nothing was changed.")
+            .into_response());
+    }
+    match manual::clear_contradiction(&app, signed.merchant, &signed.actor(&app), id, looked_at).await? {
+        Ok(()) => Ok(page.saying("Noted. What was in this file can be paid again.").into_response()),
+        Err(TooLate) => Err(Error::Conflict(super::actions::TOO_LATE.into())),
     }
 }
 

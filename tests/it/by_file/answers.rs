@@ -1,10 +1,13 @@
 //! Every answer to a file, in every dangerous order; and what no answer at all does.
 
 use super::{pay, prepare, round, until, until_stage, with_dropzone};
-use crate::support::world::World;
+use crate::support::world::{World, everything};
 use serde_json::json;
 use stipend::id::BatchId;
+use stipend::payout::attention::{self, At, Kind};
+use stipend::payout::draft::{DraftError, How};
 use stipend::payout::manual;
+use stipend::paypal::large_batch::Compression;
 use time::Duration;
 
 async fn doubted(world: &World, batch: BatchId) -> bool {
@@ -65,6 +68,35 @@ async fn a_late_ack_beats_the_nack_before_it() {
     until(&world, batch, "accepted").await;
     assert_eq!(world.standings().await.get("owed"), None, "nothing was given back");
     world.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ack_after_the_release_stops_a_second_payment_until_a_person_has_asked() {
+    let world = owing().await;
+    world.fault(json!({"call": "pick_up", "what": "reject", "name": "SANDBOX_LIMIT_ERROR"})).await;
+    world.fault(json!({"call": "nack", "what": "late_ack", "ms": 7_200_000})).await;
+    let batch = pay(&world).await[0];
+    wait(&world).await;
+    world.advance(Duration::minutes(70));
+    until(&world, batch, "refused").await;
+    world.advance(Duration::hours(2));
+    for _ in 0..5 {
+        world.advance(Duration::hours(1));
+        round(&world).await;
+    }
+    let kinds = attention::counts(&mut world.tx().await, At { now: world.app.clock.now(), today: world.today() })
+        .await
+        .unwrap();
+    assert!(kinds.iter().any(|(kind, _)| *kind == Kind::Contradicted), "{kinds:?}");
+    let how = How::File { compression: Compression::Plain };
+    assert!(
+        matches!(world.try_pay(&everything(), how.clone()).await, Err(DraftError::Unpayable(lines)) if lines.len() == 2)
+    );
+    // PayPal says that it paid nothing.
+    let cleared =
+        manual::clear_contradiction(&world.app, world.merchant, &world.actor(), batch, "support").await.unwrap();
+    assert!(cleared.is_ok());
+    assert!(world.try_pay(&everything(), how).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

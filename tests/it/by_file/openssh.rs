@@ -3,100 +3,18 @@
 
 use super::{prepare, round};
 use crate::support::program::test_folder;
+use crate::support::sshd::Server;
 use crate::support::world::World;
 use std::fs;
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use stipend::connection::dropzone::{self, Details, Outcome};
 use stipend::payout::{files, manual};
 use stipend::paypal::large_batch::check;
 use stipend::paypal::{DropZone, Environment};
 use stipend::verify::verify;
 
-/// A server on a port of loopback, with one account: whoever runs the tests.
-struct Server {
-    process: Child,
-    folder: PathBuf,
-    port: u16,
-    user: String,
-}
-
-impl Server {
-    fn start() -> Server {
-        let folder = test_folder().join(format!("sshd-{}", uuid::Uuid::now_v7().simple()));
-        for name in ["Incoming", "Outgoing"] {
-            fs::create_dir_all(folder.join(name)).unwrap();
-        }
-        let key = folder.join("host_key");
-        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
-        assert!(made.is_ok_and(|status| status.success()), "these tests need OpenSSH: apt-get install openssh-client");
-        // The server separates its privileges by an empty folder that only root can make.
-        if nix::unistd::Uid::effective().is_root() {
-            fs::create_dir_all("/run/sshd").unwrap();
-        }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {key}\nAuthorizedKeysFile {keys}\nStrictModes no\nUsePAM no\n\
-            PidFile none\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n\
-            Subsystem sftp internal-sftp\nForceCommand internal-sftp -d {home}\n",
-            key = key.display(),
-            keys = folder.join("authorized_keys").display(),
-            home = folder.display(),
-        );
-        fs::write(folder.join("sshd_config"), config).unwrap();
-        let sshd = ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"]
-            .into_iter()
-            .find(|path| Path::new(path).is_file());
-        let sshd = sshd.expect("these tests need an OpenSSH server: apt-get install openssh-server");
-        let log = fs::File::create(folder.join("log")).unwrap();
-        let process = Command::new(sshd)
-            .args(["-D", "-e", "-f"])
-            .arg(folder.join("sshd_config"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective()).unwrap().unwrap().name;
-        let server = Server { process, folder, port, user };
-        for _ in 0..100 {
-            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return server;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        panic!("sshd did not start: {}", fs::read_to_string(server.folder.join("log")).unwrap());
-    }
-
-    fn admit(&self, key: &str) {
-        let keys = self.folder.join("authorized_keys");
-        fs::write(&keys, format!("{key}\n")).unwrap();
-        fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    fn answer(&self, name: &str, content: &str) {
-        fs::write(self.folder.join("Outgoing").join(name), content).unwrap();
-    }
-
-    fn incoming(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.folder.join("Incoming")).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _gone_already = self.process.kill();
-        let _reaped = self.process.wait();
-        let _nothing_depends_on_it = fs::remove_dir_all(&self.folder);
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_openssh_server_takes_the_file_and_its_answers_are_read() {
-    let server = Server::start();
+    let server = Server::start(&test_folder().join(format!("sshd-{}", uuid::Uuid::now_v7().simple())));
     let mut world = World::new().await;
     world.app.dropzone = DropZone::new(true, Some(format!("127.0.0.1:{}", server.port)));
     let actor = world.actor();
@@ -119,7 +37,7 @@ async fn a_real_openssh_server_takes_the_file_and_its_answers_are_read() {
     manual::let_go(&world.app, world.merchant, &actor, batch, None).await.unwrap().unwrap();
     round(&world).await;
     let input = files::input(&mut world.tx().await, batch).await.unwrap().unwrap();
-    assert_eq!(server.incoming(), [input.name.clone()], "one file, under its final name");
+    assert_eq!(server.incoming(), std::slice::from_ref(&input.name), "one file, under its final name");
     let put = fs::read(server.folder.join("Incoming").join(&input.name)).unwrap();
     let checked = check(Some(&input.name), put.as_slice(), world.app.clock.now()).unwrap();
     assert!(checked.total_findings == 0, "{:?}", checked.findings);

@@ -45,7 +45,7 @@ async fn crashed_at(place: &str, pick_up: StdDuration) -> (World, Stage) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_around_an_upload_pays_once() {
-    for place in ["after_claim", "before_send", "after_send", "before_record", "after_record"] {
+    for place in ["file_claimed", "before_put", "after_put", "before_noting", "after_noting"] {
         let world = crash_at(place, PICK_UP / 8).await;
         everybody_was_paid_once(&world, 8).await;
     }
@@ -53,7 +53,7 @@ async fn a_crash_around_an_upload_pays_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_in_the_middle_of_an_upload_puts_the_same_file_again() {
-    for place in ["mid_send", "mid_put"] {
+    for place in ["put_begun", "mid_put"] {
         let world = crash_at(place, PICK_UP).await;
         everybody_was_paid_once(&world, 8).await;
         let files = world.door("dropzone").await["files"].as_array().unwrap().len();
@@ -63,7 +63,7 @@ async fn a_crash_in_the_middle_of_an_upload_puts_the_same_file_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_half_file_that_paypal_took_is_in_doubt_and_frees_nothing() {
-    let (world, stage) = crashed_at("mid_send", StdDuration::from_millis(50)).await;
+    let (world, stage) = crashed_at("put_begun", StdDuration::from_millis(50)).await;
     tokio::time::sleep(StdDuration::from_millis(500)).await;
     let _restarted = stage.serve();
     for _ in 0..100 {

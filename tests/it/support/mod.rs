@@ -9,4 +9,5 @@ pub mod office;
 pub mod postgres;
 pub mod program;
 pub mod site;
+pub mod sshd;
 pub mod world;
