@@ -29,6 +29,7 @@ pub async fn check(tx: &mut Tx) -> sqlx::Result<Checked> {
         with links as (
             select
                 l.number,
+                row_number() over chain as place,
                 l.number = row_number() over chain
                     and coalesce(l.hash = audit_hash(coalesce(lag(l.hash) over chain, ''), l.number, e), false) as holds
             from audit_links l
@@ -41,7 +42,7 @@ pub async fn check(tx: &mut Tx) -> sqlx::Result<Checked> {
             from links
         )
         select
-            coalesce((select min(number) - 1 from links where not holds), last.number) as "holds_up_to!",
+            coalesce((select min(place) - 1 from links where not holds), last.number) as "holds_up_to!",
             last.number as "last!",
             (
                 select count(*)

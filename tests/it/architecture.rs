@@ -24,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("carrier", &["config"]),
     ("large_batch_check", &["paypal"]),
     ("app", &["carrier", "clock", "database", "id", "paypal", "vault"]),
-("admin", &["audit", "clock", "database", "id", "master_key", "newcomer", "password", "role", "vault"]),
+    ("admin", &["audit", "clock", "database", "id", "master_key", "newcomer", "password", "role", "vault"]),
     ("verify", &["database", "money", "paypal"]),
     ("affiliate", &["audit", "database", "id", "money"]),
     ("connection", &["app", "audit", "database", "id", "money", "paypal", "vault"]),

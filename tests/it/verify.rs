@@ -11,7 +11,7 @@ use stipend::payout::selection::{DueRow, Ticked};
 use stipend::verify::{Invariant, verify};
 use time::Duration;
 
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "commissions",
     "owed",
     "owed_tally",
@@ -22,6 +22,7 @@ const TABLES: [&str; 10] = [
     "allocations",
     "payout_attempts",
     "payout_history",
+    "audit_entries",
 ];
 
 fn all() -> Ticked {
@@ -120,7 +121,7 @@ async fn a_busy_world_verifies_clean() {
 
 #[tokio::test]
 async fn each_damage_is_found_under_its_name() {
-    use Invariant::{I1, I2, I3, I4, I5, I6, I9};
+    use Invariant::{I1, I2, I3, I4, I5, I6, I9, I12};
     let world = busy().await;
     keep(&world).await;
     let one = "(select id from payout_batches where rail = 'api' and state = 'closed' and currency = 'USD' order by id limit 1)";
@@ -163,6 +164,7 @@ async fn each_damage_is_found_under_its_name() {
         (I6, "delete from payout_history where became = 'RETURNED'".into()),
         (I9, "alter table commissions alter amount type numeric, drop constraint the_amount_is_payable; update commissions set amount = 1200.5 where currency = 'JPY'".into()),
         (I9, "alter table payout_items add column rate double precision".into()),
+        (I12, "update audit_entries set details = '{}' where action = 'saved PayPal details'".into()),
     ];
     for (invariant, sql) in &damages {
         damage(&world, sql).await;

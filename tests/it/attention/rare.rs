@@ -60,6 +60,7 @@ async fn what_a_person_has_cleared_up_does_not_wait_again_until_paypal_shows_som
     let done = press(&ann, &item, &clearance, &[("why", "PayPal looks into it, case 77")]).await;
     assert!(done.text().contains("Cleared up.") && done.text().contains("case 77"), "{}", done.text());
     assert!(!done.body.contains(&clearance), "nothing is left to clear up");
+    world.audited("cleared up").await;
     waits(&world, &[]).await;
     days(&world, 15).await;
     waits(&world, &[]).await;

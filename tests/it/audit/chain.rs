@@ -130,9 +130,14 @@ async fn many_writers_make_one_chain() {
     futures_util::future::join_all(writers).await;
     let last = before + 32 * 4 * 2;
     assert_eq!(checked(&world).await, Checked { holds_up_to: last, last, strays: 0 });
-    let notes: Vec<_> = entries(&world).await.into_iter().filter(|(_, object, _)| object.starts_with("writer")).collect();
+    let notes: Vec<_> =
+        entries(&world).await.into_iter().filter(|(_, object, _)| object.starts_with("writer")).collect();
     for pair in notes.chunks(2) {
-        assert_eq!((pair[0].0.as_str(), pair[1].0.as_str()), ("first", "second"), "what commits together stays together");
+        assert_eq!(
+            (pair[0].0.as_str(), pair[1].0.as_str()),
+            ("first", "second"),
+            "what commits together stays together"
+        );
         assert_eq!(pair[0].1, pair[1].1);
     }
     world.check().await;

@@ -95,6 +95,7 @@ async fn an_ack_after_the_release_stops_a_second_payment_until_a_person_has_aske
     // PayPal says that it paid nothing.
     let cleared =
         manual::clear_contradiction(&world.app, world.merchant, &world.actor(), batch, "support").await.unwrap();
+    world.audited("cleared up a rejected and accepted file").await;
     assert!(cleared.is_ok());
     assert!(world.try_pay(&everything(), how).await.is_ok());
 }

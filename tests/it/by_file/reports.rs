@@ -64,6 +64,7 @@ async fn what_no_report_mentions_stays_locked_until_a_person_has_asked() {
     world.advance(Duration::days(2));
     assert_eq!(say(Word::There, sum + Decimal::ONE).await, Err(Undecided::WrongSum));
     assert_eq!(say(Word::There, sum).await, Ok(u64::try_from(missing).unwrap()));
+    world.audited("settled unmentioned payments").await;
     assert_eq!(world.standings().await["paid"], 5);
     assert!(!waits(&world).await.contains(&Kind::Unmentioned));
     world.check().await;

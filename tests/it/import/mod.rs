@@ -66,7 +66,7 @@ impl Desk {
     }
 }
 
-async fn post_file(client: &Client, address: &str, token: &str, name: &str, file: &[u8]) -> Page {
+pub async fn post_file(client: &Client, address: &str, token: &str, name: &str, file: &[u8]) -> Page {
     let head = format!(
         "--line\r\ncontent-disposition: form-data; name=\"token\"\r\n\r\n{token}\r\n--line\r\n\
          content-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\ncontent-type: text/csv\r\n\r\n"

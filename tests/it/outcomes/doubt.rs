@@ -51,6 +51,7 @@ async fn paypals_id_of_the_batch_is_read_compared_and_followed() {
     let ours = paypals_id(&world, 0).await;
     adopt_named(&world.app, world.merchant, &world.actor(), batch, &ours).await.unwrap().unwrap();
     assert!(adopt_named(&world.app, world.merchant, &world.actor(), batch, &ours).await.unwrap().is_err());
+    world.audited("named PayPal’s batch").await;
     soon(&world).await;
     let standings = world.standings().await;
     assert_eq!((standings["paid"], standings["owed"]), (3, 2), "the unclaimed one has come back by now: {standings:?}");
@@ -63,6 +64,7 @@ async fn what_paypal_does_not_have_is_due_again_on_a_persons_word_and_paid_once(
     assert_eq!(says(&world, batch, world.person, Word::NotThere, "24.99").await, Err(Unresolved::WrongTotal));
     assert_eq!(world.standings().await["unknown"], 4);
     assert_eq!(says(&world, batch, world.person, Word::NotThere, "25.00").await, Ok(Said::Resolved));
+    world.audited("said where a batch is").await;
     assert_eq!(world.batch(batch).await.0, "refused");
     assert_eq!(world.standings().await["owed"], 4);
     assert!(says(&world, batch, world.person, Word::There, "25").await.is_err(), "it is over");
@@ -155,6 +157,7 @@ async fn a_report_that_shows_everything_paid_ends_the_doubt() {
         .await
         .unwrap()
         .unwrap();
+    world.audited("uploaded a report of PayPal’s").await;
     assert_eq!(world.batch(batch).await.0, "closed");
     assert_eq!(world.standings().await["paid"], 4);
     let history: Vec<(String, Option<String>)> = {

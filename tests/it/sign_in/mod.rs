@@ -2,6 +2,7 @@
 
 mod being_first;
 mod forms;
+mod matrix;
 mod roles;
 mod separation;
 mod sessions;

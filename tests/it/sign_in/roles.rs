@@ -6,28 +6,33 @@ use axum::http::Method;
 use stipend::role::Role;
 use stipend::web::{Access, Route, Takes, pages};
 
+/// A path with these ids in its places.
+pub(super) fn filled_with(route: &Route, ids: &[String]) -> String {
+    let mut ids = ids.iter();
+    let parts =
+        route.path.split('/').map(|part| if part.starts_with('{') { ids.next().unwrap().as_str() } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
 /// A path with an id that nobody has in each of its places.
 fn filled(route: &Route) -> String {
-    let id = uuid::Uuid::now_v7().to_string();
-    let parts = route.path.split('/').map(|part| if part.starts_with('{') { id.as_str() } else { part });
-    parts.collect::<Vec<_>>().join("/")
+    filled_with(route, &[0; 3].map(|_| uuid::Uuid::now_v7().to_string()))
 }
 
 async fn token(client: &Client) -> String {
     client.open("/affiliates").await.form("/sign-out").value("token").unwrap().to_owned()
 }
 
-/// One request, with the token that a form of this person would carry.
-async fn ask(client: &Client, route: &Route, token: &str) -> Page {
-    let path = filled(route);
+/// One request, with the token that a form of this person would carry, and some fields.
+pub(super) async fn ask(client: &Client, route: &Route, path: &str, token: &str, fields: &[(&str, &str)]) -> Page {
     match (&route.method, route.takes) {
-        (&Method::GET, _) => client.get(&path).await,
+        (&Method::GET, _) => client.get(path).await,
         (_, Takes::File) => {
             let kind = ("content-type", "multipart/form-data; boundary=b");
             let body = format!("--b\r\ncontent-disposition: form-data; name=\"token\"\r\n\r\n{token}\r\n--b--\r\n");
-            client.post_raw(&path, &[kind], body).await
+            client.post_raw(path, &[kind], body).await
         }
-        (_, Takes::Form | Takes::Nothing) => client.post(&path, &[("token", token)]).await,
+        (_, Takes::Form | Takes::Nothing) => client.post(path, &[&[("token", token)], fields].concat()).await,
     }
 }
 
@@ -45,7 +50,7 @@ async fn every_route_asks_for_its_role() {
         let client = site.signed_in(&format!("{role}@example.com")).await;
         let token = token(&client).await;
         for route in routes.table().iter().filter(|route| route.path != "/sign-out") {
-            let page = ask(&client, route, &token).await;
+            let page = ask(&client, route, &filled(route), &token, &[]).await;
             let may = match route.access {
                 Access::Public | Access::SignedIn => true,
                 Access::Least(least) => role >= least,
@@ -67,9 +72,12 @@ async fn strangers_are_sent_to_sign_in() {
     let site = Site::staffed().await;
     let routes = pages();
     for route in routes.table() {
-        let page = ask(&site.stranger(), route, "").await;
+        let page = ask(&site.stranger(), route, &filled(route), "", &[]).await;
         match (route.access, &route.method) {
-            (Access::Public, &Method::GET) => assert!(page.status < 400, "{}", route.path),
+            // An invitation without its code is none.
+            (Access::Public, &Method::GET) => {
+                assert_eq!(page.status == 404, route.path == "/invitation", "{}", route.path)
+            }
             (Access::Public, _) => assert_eq!(page.status, 403, "{} needs its token", route.path),
             (Access::SignedIn | Access::Least(_), _) => {
                 assert_eq!(page.status, 303, "{} {}", route.method, route.path);
@@ -88,7 +96,7 @@ async fn nothing_is_changed_without_the_token() {
     assert!(changing.len() >= 6);
     for route in changing {
         for token in ["", "0000000000000000000000000000000000000000000000000000000000000000"] {
-            assert_eq!(ask(&client, route, token).await.status, 403, "{}", route.path);
+            assert_eq!(ask(&client, route, &filled(route), token, &[]).await.status, 403, "{}", route.path);
         }
         assert_ne!(route.takes, Takes::Nothing, "{} changes something", route.path);
     }

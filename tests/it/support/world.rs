@@ -349,6 +349,13 @@ impl World {
         paid
     }
 
+    /// The audit log tells of this action. `audit/every_form.rs` looks for these lines.
+    pub async fn audited(&self, action: &str) {
+        let sql = "select count(*) from audit_entries where merchant_id = $1 and action = $2";
+        let query = sqlx::query_scalar::<_, i64>(sql).bind(self.merchant).bind(action);
+        assert!(query.fetch_one(&mut *self.tx().await).await.unwrap() > 0, "no entry says {action:?}");
+    }
+
     /// Nobody was paid twice, and we believe what the bank knows: each of our items has moved its exact amount once if
     /// we hold it for paid or open, and nothing if its commissions are due again. The database's own invariants hold.
     pub async fn check(&self) {
