@@ -276,3 +276,61 @@ async fn pictures_of_home() {
         browser.photograph(&folder.join(format!("{name}-print.png"))).await;
     }
 }
+
+/// The settings: people, an invitation and the audit log.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes pictures for people; it proves nothing"]
+async fn pictures_of_people() {
+    let folder = std::env::var_os("STIPEND_PICTURES").expect("STIPEND_PICTURES names the folder for the pictures");
+    let folder = Path::new(&folder);
+    std::fs::create_dir_all(folder).unwrap();
+    let world = World::connected().await;
+    some_affiliates(&world.site, world.merchant).await;
+    for (email, role) in [
+        ("pia.preparer@example.com", Role::Preparer),
+        ("a.very.long.address.of.bob@accounting.example.com", Role::Approver),
+    ] {
+        world.site.person(email, "Acme", role).await;
+        world.site.signed_in(email).await;
+    }
+    let at = |path: &str| format!("{}{path}", world.site.address);
+    let browser = Browser::open(Script::On).await;
+    browser.goto(at("/people")).await.unwrap();
+    browser.fill("email", "ann@example.com").await;
+    browser.fill("password", PASSWORD).await;
+    browser.press("Sign in").await;
+    shoot(&browser, folder, "people").await;
+    browser.fill("email", "pia.preparer@example.com").await;
+    browser.press("Invite").await;
+    shoot(&browser, folder, "people-refused").await;
+    browser.fill("email", "nora@example.com").await;
+    browser.press("Invite").await;
+    shoot(&browser, folder, "people-link").await;
+    let link = browser.find(By::Css("code.secret")).await.unwrap().text().await.unwrap();
+    browser.press("pia.preparer@example.com").await;
+    shoot(&browser, folder, "person").await;
+    browser.press("Deactivate").await;
+    shoot(&browser, folder, "person-deactivated").await;
+    browser.goto(at("/affiliates")).await.unwrap();
+    browser.press("Barbara Liskov").await;
+    browser.press("Edit").await;
+    browser.fill("paypal_email", "barbara.new@example.org").await;
+    browser.press("Save affiliate").await;
+    for (name, path) in [("audit", "/audit?check=yes"), ("audit-none", "/audit?action=nothing+like+it")] {
+        browser.goto(at(path)).await.unwrap();
+        shoot(&browser, folder, name).await;
+    }
+    let spoil = "begin; set local session_replication_role = replica; update audit_entries set action = 'x' where action = 'affiliate added'; commit";
+    sqlx::raw_sql(spoil).execute(world.app.database.pool()).await.unwrap();
+    browser.goto(at("/audit?check=yes")).await.unwrap();
+    shoot(&browser, folder, "audit-broken").await;
+    browser.goto(at("/settings/mail/invitation")).await.unwrap();
+    shoot(&browser, folder, "mail-invitation").await;
+    browser.goto(&link).await.unwrap();
+    shoot(&browser, folder, "invitation-of-another").await;
+    browser.delete_all_cookies().await.unwrap();
+    browser.goto(&link).await.unwrap();
+    shoot(&browser, folder, "invitation").await;
+    browser.goto(at("/invitation?code=0")).await.unwrap();
+    shoot(&browser, folder, "invitation-void").await;
+}
