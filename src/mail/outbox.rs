@@ -112,75 +112,9 @@ struct Claimed {
 async fn claim(app: &App, merchant: MerchantId) -> sqlx::Result<Vec<Claimed>> {
     let now = app.clock.now();
     let mut tx = app.database.merchant(merchant).await?;
-    let claimed = sqlx::query_as!(
-        Claimed,
-        r#"
-        with next as (
-            select id
-            from mails
-            where merchant_id = $1 and state = 'waiting' and due_at <= $2
-            order by due_at
-            limit $4
-            for update skip locked
-        ),
-        claimed as (
-            update mails l
-            set attempts = l.attempts + 1, due_at = $3
-            from next
-            where l.merchant_id = $1 and l.id = next.id
-            returning l.*
-        )
-        select
-            l.id as "id!",
-            l.kind as "kind!: Kind",
-            l.recipient as "recipient!",
-            l.attempts as "attempts!",
-            l.created_at as "created_at!",
-            l.details ->> 'old' as old,
-            l.details ->> 'new' as new,
-            l.details ->> 'news' as news,
-            m.name as merchant,
-            coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as name,
-            i.amount as "amount?",
-            i.currency as "currency?: Currency",
-            i.receiver as "receiver?",
-            i.state as "state?",
-            i.wait,
-            i.not_paid,
-            i.error_name,
-            i.cancel_asked_at is not null as taken_back,
-            to_char((coalesce(i.time_processed, i.changed_at) + interval '30 days') at time zone z.zone, 'FMDD Mon YYYY') as deadline,
-            b.number as "batch?",
-            b.rail as "rail?",
-            b.reference,
-            s.subject,
-            s.body,
-            w.kind is not null as "wanted!",
-            v.id as "invitation?: InvitationId",
-            v.sendings as "sending?",
-            v.accepted_at is null and v.revoked_at is null and v.expires_at > $2
-                and v.sendings = (l.details ->> 'sending')::int as invites,
-            coalesce(nullif(g.name, ''), g.email) as inviter,
-            v.role as "role?",
-            to_char(v.expires_at at time zone z.zone, 'FMDD Mon YYYY') as until
-        from claimed l
-        join merchants m on m.id = l.merchant_id
-        join merchant_zones z on z.merchant_id = l.merchant_id
-        left join affiliates a on a.merchant_id = l.merchant_id and a.id = l.affiliate_id
-        left join payout_items i on i.merchant_id = l.merchant_id and i.id = l.item_id
-        left join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_id
-        left join mail_kinds s on s.merchant_id = l.merchant_id and s.kind = l.kind
-        left join invitations v on v.merchant_id = l.merchant_id and v.id = (l.details ->> 'invitation')::uuid
-        left join people g on g.id = v.invited_by
-        left join mails_wanted w on w.merchant_id = l.merchant_id and w.kind = l.kind
-        "#,
-        merchant.0,
-        now,
-        now + LEASE,
-        CLAIM
-    )
-    .fetch_all(&mut *tx)
-    .await?;
+    let claimed = sqlx::query_file_as!(Claimed, "src/mail/claim.sql", merchant.0, now, now + LEASE, CLAIM)
+        .fetch_all(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(claimed)
 }

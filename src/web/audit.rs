@@ -176,7 +176,7 @@ fn changes(details: &Value) -> Vec<String> {
         .iter()
         .filter(|(name, _)| !["old", "new"].contains(&name.as_str()))
         .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| format!("{name}: {}", words(value)))
+        .map(|(name, value)| format!("{}: {}", name.replace('_', " "), words(value)))
         .collect();
     let Some(new) = details.get("new") else { return lines };
     let old = details.get("old").unwrap_or(&Value::Null);

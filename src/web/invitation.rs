@@ -119,7 +119,14 @@ async fn join(
     if let Some(guest) = guest {
         match accept::accept(&app, &typed.code, guest, visitor.address.clone()).await {
             Ok((offer, person)) => {
-                sign_in::enter_for(&app, &session, person, Some(offer.merchant), visitor.address).await?;
+                match visitor.who {
+                    Who::Stranger => {
+                        sign_in::enter_for(&app, &session, person, Some(offer.merchant), visitor.address).await?;
+                    }
+                    Who::Outsider(_) | Who::Member(_) => {
+                        sign_in::work_for(&app, &session, &visitor, offer.merchant).await?;
+                    }
+                }
                 let said = format!("Welcome to {}. Your role is {}.", offer.merchant_name, offer.role);
                 return Ok(see("/").saying(said).into_response());
             }

@@ -169,6 +169,16 @@ pub(super) async fn enter_for(
     Ok(())
 }
 
+/// Somebody who has signed in works for another merchant from now on; their session is no younger for it.
+pub(super) async fn work_for(app: &App, session: &Session, visitor: &Visitor, merchant: MerchantId) -> Result<()> {
+    let kept: Option<SignedIn> = session.get(SIGNED_IN).await.context("the session could not be read")?;
+    let kept = kept.context("they have signed in")?;
+    let person = kept.person;
+    let chosen = SignedIn { merchant: Some(merchant), ..kept };
+    session.insert(SIGNED_IN, chosen).await.context("the session could not be written")?;
+    Ok(came(app, merchant, person, visitor.address.clone()).await?)
+}
+
 /// Tells the merchant that somebody now works for it.
 async fn came(app: &App, merchant: MerchantId, person: PersonId, address: Option<String>) -> sqlx::Result<()> {
     let mut tx = app.database.merchant(merchant).await?;
@@ -197,15 +207,11 @@ async fn choose_merchant(
     visitor: Visitor,
     Form(form): Form<MerchantForm>,
 ) -> Result<Response> {
-    let Who::Member(signed) = visitor.who else { return Err(Error::NotFound) };
+    let Who::Member(signed) = &visitor.who else { return Err(Error::NotFound) };
     let Some((_, name)) = signed.merchants.iter().find(|(id, _)| *id == form.merchant) else {
         return Err(Error::NotFound);
     };
-    let kept: Option<SignedIn> = session.get(SIGNED_IN).await.context("the session could not be read")?;
-    let kept = kept.context("a member has signed in")?;
-    let chosen = SignedIn { merchant: Some(form.merchant), ..kept };
-    session.insert(SIGNED_IN, chosen).await.context("the session could not be written")?;
-    came(&app, form.merchant, signed.person, visitor.address).await?;
+    work_for(&app, &session, &visitor, form.merchant).await?;
     Ok(see("/").saying(format!("You now work for {name}.")).into_response())
 }
 

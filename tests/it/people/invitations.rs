@@ -69,11 +69,17 @@ async fn somebody_known_signs_in_and_joins_with_the_password_they_have() {
     let forced = viewer.post("/invitation", &[("token", &token), ("code", &code)]).await;
     assert!(forced.text().contains("for somebody else"), "{}", forced.text());
 
+    for hour in 1..12 {
+        site.app.clock.set_offset(Duration::hours(hour));
+        assert_eq!(homer.open(&at).await.status, 200);
+    }
     let landed = homer.submit(&page, "/invitation", &[]).await;
     assert!(landed.text().contains("Welcome to Acme. Your role is viewer."), "{}", landed.text());
     let switch = homer.open("/affiliates").await;
     assert!(switch.text().contains("viewer of Acme") && switch.text().contains("Work for another merchant Globex"));
     assert_eq!(homer.get("/people").await.status, 403, "an admin there is a viewer here");
+    site.app.clock.set_offset(Duration::hours(12));
+    assert_eq!(homer.get("/affiliates").await.status, 303, "joining makes no session younger");
 }
 
 #[tokio::test]
