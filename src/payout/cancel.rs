@@ -34,7 +34,7 @@ pub async fn ask(
 ) -> anyhow::Result<Result<u64, TooLate>> {
     let mut tx = app.database.merchant(merchant).await?;
     let here = sqlx::query_scalar!(
-        r#"select 1 as "one!" from payout_batches where merchant_id = $1 and id = $2 and state = 'accepted' for update"#,
+        r#"select 1 as "one!" from payout_batches where merchant_id = $1 and id = $2 and rail = 'api' and state = 'accepted' for update"#,
         merchant.0,
         batch.0
     )

@@ -270,8 +270,11 @@ impl Teller<'_> {
         match line.kind {
             Kind::Unclaimed => {
                 let back = when(line.since + time::Duration::days(30), self.zone).day;
-                let target = Act::Do(format!("{href}/cancellation"), Role::Approver);
-                (format!("Sent, and not accepted yet. It comes back on {back}.{because}"), target, "Take it back now")
+                let said = format!("Sent, and not accepted yet. It comes back on {back}.{because}");
+                if line.by_file {
+                    return (said, look(), "Remind the affiliate");
+                }
+                (said, Act::Do(format!("{href}/cancellation"), Role::Approver), "Take it back now")
             }
             Kind::OnHold => (format!("PayPal has reviewed it for days.{because}"), look(), "Look at the payment"),
             Kind::Flagged => {

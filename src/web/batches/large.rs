@@ -1,7 +1,7 @@
 //! The life of a Large Batch file on its batch's page: what was frozen, where it is, what PayPal put into its folder, and
 //! what a person may do with it.
 
-use super::exists;
+use super::{Told, exists};
 use crate::app::App;
 use crate::database::Tx;
 use crate::id::{BatchId, DropzoneFileId};
@@ -13,6 +13,7 @@ use crate::payout::file::{FINAL_AFTER, FINAL_OVERDUE, LATE_ANSWER, SILENCE};
 use crate::payout::files::{self, Answered, InputFile, Rejected};
 use crate::payout::manual::{self, TooLate};
 use crate::payout::stuck::Word;
+use crate::paypal::large_batch::{Outgoing, outgoing};
 use crate::role::Role;
 use crate::web::pages::counted;
 use crate::web::when::{When, when};
@@ -133,6 +134,19 @@ impl Large {
         }
     }
 
+    /// The state in a word, where that of other batches does not fit.
+    pub(super) fn told(&self, b: &Batch) -> Option<Told> {
+        let (tone, word) = match b.state {
+            BatchState::Ready if self.scheduled.is_some() => ("info", "Scheduled"),
+            BatchState::Submitting if self.input.nack_at.is_some() => ("warning", "Rejected"),
+            BatchState::Submitting if self.input.uploaded_at.is_some() && b.doubted_at.is_none() => {
+                ("info", "Waiting for PayPal’s answer")
+            }
+            _ => return None,
+        };
+        Some(Told { tone, word })
+    }
+
     /// What the page says above everything else, where the words of other batches do not fit.
     pub(super) fn sentence(&self, b: &Batch) -> Option<String> {
         let input = &self.input;
@@ -227,7 +241,7 @@ impl Large {
             ("done", "Prepared".to_owned()),
             (step(uploaded, on_its_way && self.scheduled.is_none()), "Uploaded".to_owned()),
             (answer.0, answer.1.to_owned()),
-            (step(settled, accepted), self.parts()),
+            (step(settled, accepted), self.parts(b)),
             (step(settled, false), "Processed".to_owned()),
         ];
         let is_final = input.stage.as_deref() == Some("final");
@@ -240,21 +254,19 @@ impl Large {
         steps
     }
 
-    /// "Part 2 of 3", as far as the names of the reports tell.
-    fn parts(&self) -> String {
+    /// "Part 2 of 3 paid", as far as the names of the reports tell.
+    fn parts(&self, b: &Batch) -> String {
         let stem = self.input.name.split('.').next().unwrap_or_default();
-        let named = self.answers.iter().filter_map(|row| crate::paypal::large_batch::outgoing(stem, &row.file.name));
+        let named = self.answers.iter().filter_map(|row| outgoing(stem, &row.file.name));
         let parts: BTreeMap<u64, u64> = named
             .filter_map(|kind| match kind {
-                crate::paypal::large_batch::Outgoing::Part { first, last } => Some((first, last)),
-                _ => None,
+                Outgoing::Part { first, last } => Some((first, last)),
+                Outgoing::Ack | Outgoing::Nack | Outgoing::Dups | Outgoing::Out | Outgoing::Final => None,
             })
             .collect();
-        match parts.len() {
-            0 => "Parts paid".to_owned(),
-            1 => "Part 1 paid".to_owned(),
-            count => format!("Parts 1 to {count} paid"),
-        }
+        let Some((first, last)) = parts.first_key_value() else { return "Parts paid".to_owned() };
+        let all = u64::from(b.items.cast_unsigned()).div_ceil((last - first + 1).max(1));
+        format!("Part {} of {} paid", parts.len(), all.max(parts.len() as u64))
     }
 }
 

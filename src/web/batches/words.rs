@@ -191,11 +191,13 @@ fn queued_words(batch: &Batch) -> (&'static str, &'static str, String) {
         BatchState::Accepted | BatchState::Closed => {
             ("info", "Processing", "PayPal has it, and has not listed it yet.".to_owned())
         }
-        BatchState::Prepared
-        | BatchState::Ready
-        | BatchState::Submitting
-        | BatchState::Refused
-        | BatchState::Cancelled => ("info", "Sending", "Not handed to PayPal yet.".to_owned()),
+        BatchState::Prepared => ("info", "Prepared", "Prepared, and not sent yet.".to_owned()),
+        BatchState::Submitting if batch.rail == Rail::File => {
+            ("info", "Sending", "In a file that PayPal has not accepted yet.".to_owned())
+        }
+        BatchState::Ready | BatchState::Submitting | BatchState::Refused | BatchState::Cancelled => {
+            ("info", "Sending", "Not handed to PayPal yet.".to_owned())
+        }
     }
 }
 
