@@ -273,6 +273,11 @@ impl Show {
         self.is_api() && self.batch.unclaimed > 0 && self.batch.settled_at.is_some()
     }
 
+    fn retry_words(&self) -> &'static str {
+        let rejected = self.file.is_some() && self.batch.state == BatchState::Refused;
+        if rejected { "Make a corrected file" } else { "Review and pay the rest" }
+    }
+
     fn can_retry(&self) -> bool {
         self.is_through_paypal() && self.batch.unpaid > 0 && !self.is_moving()
     }
