@@ -5,8 +5,8 @@
 //! asking again would change nothing. Silence, a crash and a second person cost nothing: cancelling twice cancels once.
 
 use super::batch::resend_after;
-use super::claim::Lease;
 use super::crash::crash_point;
+use super::lease::Lease;
 use super::manual::TooLate;
 use super::reconcile::ensure_held;
 use super::store::Source;

@@ -5,9 +5,10 @@
 //! believed, so a crash leaves it to be applied. Nothing is ever deleted or moved at PayPal's.
 
 use super::batch::BatchState;
-use super::claim::{self, FolderLease, holding};
+use super::claim;
 use super::crash::crash_point;
 use super::file::{LIST_FOR_FINAL, list_after};
+use super::lease::{FolderLease, holding};
 use super::upload::no_session;
 use super::{answers, reports};
 use crate::app::App;

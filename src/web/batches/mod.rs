@@ -4,6 +4,7 @@ mod actions;
 mod files;
 mod item;
 mod large;
+mod large_actions;
 mod resolution;
 mod statement;
 mod words;
@@ -28,7 +29,7 @@ use large::Large;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 pub(in crate::web) use words::{Told, state};
-use words::{history_words, item_words, sentence};
+use words::{history_words, item_words, rail, sentence};
 
 /// Batches on one page.
 const BATCHES: i64 = 50;
@@ -52,7 +53,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(Role::Approver, "/batches/{id}/payment", actions::mark_paid)
         .post(Role::Approver, "/batches/{id}/release", actions::release)
         .post(Role::Preparer, "/batches/{id}/retry", actions::retry)
-        .with(large::routes)
+        .with(large_actions::routes)
         .with(resolution::routes)
         .post(Role::Approver, "/batches/{id}/unclaimed/cancellation", item::cancel_all)
         .get(Role::Viewer, "/batches/{id}/items/{item}", item::show)
@@ -78,14 +79,6 @@ impl Row {
 
     fn fees(&self) -> String {
         for_people(self.batch.fees, self.batch.currency)
-    }
-}
-
-fn rail(batch: &Batch) -> &'static str {
-    match batch.rail {
-        Rail::Api => "PayPal",
-        Rail::File => "PayPal file",
-        Rail::Manual => "Manual",
     }
 }
 

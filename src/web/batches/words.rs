@@ -18,6 +18,15 @@ pub(in crate::web) struct Told {
     pub(in crate::web) word: &'static str,
 }
 
+/// By which way a batch is paid.
+pub(super) fn rail(batch: &Batch) -> &'static str {
+    match batch.rail {
+        Rail::Api => "PayPal",
+        Rail::File => "PayPal file",
+        Rail::Manual => "Manual",
+    }
+}
+
 /// A batch's state in a word.
 pub(in crate::web) fn state(batch: &Batch) -> Told {
     let (tone, word) = match batch.state {
