@@ -1,9 +1,9 @@
 //! PayPal's answers to a file as a whole, noted as they come and judged together: see [`super::file`].
 
 use super::batch::BatchState;
-use super::claim::FolderLease;
 use super::collect::ensure_held;
 use super::file::{FINAL_OVERDUE, Seen, Verdict, is_doubtful, judge};
+use super::lease::FolderLease;
 use super::refuse::{NamedItem, refuse};
 use super::reports::Kept;
 use super::store::{Source, tell};

@@ -130,6 +130,8 @@ pub struct Line {
     pub flagged: Option<String>,
     /// … and whether a person asked for it back.
     pub taken_back: bool,
+    /// It went in a file.
+    pub by_file: bool,
     /// Its affiliate …
     pub affiliate: Option<AffiliateId>,
     /// … how people know them …
@@ -177,7 +179,7 @@ pub async fn lines(tx: &mut Tx, at: At, kind: Option<Kind>, from: i64, limit: i6
             w.kind as "kind!: Kind", w.who as "who!", w.since as "since!", w.currency as "currency: Currency", w.amount,
             w.payments as "payments!", w.batch_id as "batch: BatchId", b.number as "number?", b.why, b.trouble,
             w.item_id as "item: ItemId", i.not_paid as "not_paid: NotPaid", i.error_name, i.error_message, i.flagged,
-            coalesce(i.cancel_asked_at is not null, false) as "taken_back!", w.affiliate_id as "affiliate: AffiliateId",
+            coalesce(i.cancel_asked_at is not null, false) as "taken_back!", coalesce(b.rail = 'file', false) as "by_file!", w.affiliate_id as "affiliate: AffiliateId",
             coalesce(a.receiver is distinct from i.receiver and i.receiver <> '', false) as "readdressed!",
             coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as name,
             case

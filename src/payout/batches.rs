@@ -130,6 +130,25 @@ async fn fetch(tx: &mut Tx, id: Option<BatchId>, before: i64, limit: i64) -> sql
     .await
 }
 
+/// How much a batch comes to by outcome: "paid", "unpaid", "queued", "needs_a_person", or what is waited for. From what is
+/// kept for speed, since it is asked for while millions of items move.
+pub async fn amounts(tx: &mut Tx, id: BatchId) -> sqlx::Result<Vec<(String, Decimal)>> {
+    let merchant = tx.merchant();
+    let rows = sqlx::query!(
+        r#"
+        select case when outcome = 'came_back' or flagged then 'needs_a_person' else outcome end as "outcome!", sum(amount) as "amount!"
+        from batch_sums
+        where merchant_id = $1 and batch_id = $2
+        group by 1
+        "#,
+        merchant.0,
+        id.0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.outcome, row.amount)).collect())
+}
+
 /// One line of the history of a batch, or of one of its items.
 #[derive(Debug, Clone)]
 pub struct HistoryLine {

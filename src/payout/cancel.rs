@@ -5,8 +5,8 @@
 //! asking again would change nothing. Silence, a crash and a second person cost nothing: cancelling twice cancels once.
 
 use super::batch::resend_after;
-use super::claim::Lease;
 use super::crash::crash_point;
+use super::lease::Lease;
 use super::manual::TooLate;
 use super::reconcile::ensure_held;
 use super::store::Source;
@@ -34,7 +34,7 @@ pub async fn ask(
 ) -> anyhow::Result<Result<u64, TooLate>> {
     let mut tx = app.database.merchant(merchant).await?;
     let here = sqlx::query_scalar!(
-        r#"select 1 as "one!" from payout_batches where merchant_id = $1 and id = $2 and state = 'accepted' for update"#,
+        r#"select 1 as "one!" from payout_batches where merchant_id = $1 and id = $2 and rail = 'api' and state = 'accepted' for update"#,
         merchant.0,
         batch.0
     )

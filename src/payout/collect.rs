@@ -5,9 +5,10 @@
 //! believed, so a crash leaves it to be applied. Nothing is ever deleted or moved at PayPal's.
 
 use super::batch::BatchState;
-use super::claim::{self, FolderLease, holding};
+use super::claim;
 use super::crash::crash_point;
 use super::file::{LIST_FOR_FINAL, list_after};
+use super::lease::{FolderLease, holding};
 use super::upload::no_session;
 use super::{answers, reports};
 use crate::app::App;
@@ -28,6 +29,14 @@ const LARGEST: u64 = 4 * 1024 * 1024 * 1024;
 const PART: usize = 1024 * 1024;
 /// After trouble, the folders are read again no sooner.
 const AFTER_TROUBLE: Duration = Duration::seconds(15);
+/// The same where a person has to mend it: whoever knocks all the time is locked out.
+const AFTER_REFUSAL: Duration = Duration::minutes(15);
+
+/// Why the folders could not be read, and how long they are let alone.
+struct Trouble {
+    why: String,
+    wait: Duration,
+}
 
 /// Claims one merchant's folders, reads them and applies what is new. False when none were due.
 pub async fn next(app: &App) -> anyhow::Result<bool> {
@@ -44,10 +53,10 @@ pub async fn next(app: &App) -> anyhow::Result<bool> {
         Ok(trouble) => trouble,
         Err(error) => {
             tracing::error!(merchant.id = %lease.merchant, "what PayPal's folders hold could not be kept: {error:#}");
-            Some(format!("it could not be kept: {error:#}"))
+            Some(Trouble { why: format!("it could not be kept: {error:#}"), wait: AFTER_TROUBLE })
         }
     };
-    finish(app, lease, trouble.as_deref()).await?;
+    finish(app, lease, trouble).await?;
     app.wake.notify_waiters();
     Ok(true)
 }
@@ -67,16 +76,21 @@ impl Awaited {
     }
 }
 
-/// Both folders, and every new file about one of ours. An error in words when the server is the trouble.
-async fn read_folders(app: &App, lease: FolderLease) -> anyhow::Result<Result<(), String>> {
+/// Both folders, and every new file about one of ours.
+async fn read_folders(app: &App, lease: FolderLease) -> anyhow::Result<Result<(), Trouble>> {
     let mut tx = app.database.merchant(lease.merchant).await?;
     let account = dropzone::account(&mut tx, &app.vault, lease.dropzone).await?;
     let awaited = awaited(&mut tx, lease, app.clock.now() - super::file::FINAL_OVERDUE).await?;
     drop(tx);
-    let Some(account) = account else { return Ok(Err("the account has no key any more".into())) };
+    let Some(account) = account else {
+        return Ok(Err(Trouble { why: "the account has no key any more".into(), wait: AFTER_REFUSAL }));
+    };
     let session = match app.dropzone.session(&account).await {
         Ok(session) => session,
-        Err(error) => return Ok(Err(no_session(&error).0)),
+        Err(error) => {
+            let (why, needs_a_person) = no_session(&error);
+            return Ok(Err(Trouble { why, wait: if needs_a_person { AFTER_REFUSAL } else { AFTER_TROUBLE } }));
+        }
     };
     if account.keys.len() > 1 && session.key() == 0 {
         let mut tx = app.database.merchant(lease.merchant).await?;
@@ -87,7 +101,7 @@ async fn read_folders(app: &App, lease: FolderLease) -> anyhow::Result<Result<()
         Ok(()) => Ok(Ok(())),
         Err(error) => {
             forget_if_broken(app, &account, &error);
-            Ok(Err(error.to_string()))
+            Ok(Err(Trouble { why: error.to_string(), wait: AFTER_TROUBLE }))
         }
     }
 }
@@ -207,7 +221,8 @@ struct Fetched {
     sha256: Vec<u8>,
 }
 
-/// Reads a file to its end. Nothing if it was not as long as the listing said.
+/// Reads a file to its end. Nothing if it was not as long as the listing said, or has grown meanwhile: PayPal is still
+/// writing it.
 async fn fetch(session: &Session, entry: &Entry) -> Result<Option<Fetched>, Failed> {
     let on_disk = |error: std::io::Error| Failed::Refused(format!("no place for a file of PayPal’s: {error}"));
     if entry.bytes > LARGEST {
@@ -229,7 +244,7 @@ async fn fetch(session: &Session, entry: &Entry) -> Result<Option<Fetched>, Fail
         digest.update(portion);
         content.write_all(portion).map_err(on_disk)?;
     }
-    if length != entry.bytes {
+    if length != entry.bytes || !session.is_unchanged(entry).await? {
         return Ok(None);
     }
     content.seek(SeekFrom::Start(0)).map_err(on_disk)?;
@@ -329,7 +344,7 @@ pub(super) async fn ensure_held(tx: &mut Tx, lease: FolderLease) -> anyhow::Resu
 
 /// When the folders are read next: soon after something happened, then ever less, and not at all once nothing is waited
 /// for.
-async fn finish(app: &App, lease: FolderLease, trouble: Option<&str>) -> anyhow::Result<()> {
+async fn finish(app: &App, lease: FolderLease, trouble: Option<Trouble>) -> anyhow::Result<()> {
     let now = app.clock.now();
     let mut tx = app.database.merchant(lease.merchant).await?;
     let waits = sqlx::query!(
@@ -353,7 +368,7 @@ async fn finish(app: &App, lease: FolderLease, trouble: Option<&str>) -> anyhow:
         Some(since) => Some(list_after(now - since)),
         None => (waits.files > 0).then_some(LIST_FOR_FINAL),
     };
-    let after = if trouble.is_some() { after.map(|after| after.max(AFTER_TROUBLE)) } else { after };
+    let after = after.map(|after| trouble.as_ref().map_or(after, |trouble| after.max(trouble.wait)));
     sqlx::query!(
         r#"
         update dropzones
@@ -368,7 +383,7 @@ async fn finish(app: &App, lease: FolderLease, trouble: Option<&str>) -> anyhow:
         lease.dropzone.0,
         lease.fence,
         after.map(|after| now + after),
-        trouble,
+        trouble.map(|trouble| trouble.why),
         now
     )
     .execute(&mut *tx)

@@ -61,6 +61,8 @@ pub struct Item {
     pub flagged: Option<String>,
     /// How many commissions it pays.
     pub commissions: i64,
+    /// It went in a file: PayPal's API knows nothing of it.
+    pub is_by_file: bool,
 }
 
 impl Item {
@@ -76,7 +78,8 @@ impl Item {
 
     /// PayPal may be asked to take it back.
     pub fn can_be_cancelled(&self) -> bool {
-        self.wait == Some(Wait::Unclaimed) && self.cancel_at.is_none() && self.paypal_item_id.is_some()
+        let is_asked_for = self.is_by_file || self.cancel_at.is_some();
+        self.wait == Some(Wait::Unclaimed) && !is_asked_for && self.paypal_item_id.is_some()
     }
 
     /// Its money came back, or was stopped, and a person has yet to say what follows.
@@ -120,7 +123,10 @@ async fn fetch(
             i.not_paid as "not_paid: NotPaid", i.decided, i.decided_why, i.confirmed_at, i.cancel_asked_at, i.cancel_at,
             i.cancel_said, i.fee, i.fee_currency, i.error_name, i.error_message, i.paypal_item_id, i.transaction_id,
             i.time_processed, i.changed_at, i.flagged,
-            (select count(*) from allocations l where l.merchant_id = i.merchant_id and l.item_id = i.id) as "commissions!"
+            (select count(*) from allocations l where l.merchant_id = i.merchant_id and l.item_id = i.id) as "commissions!",
+            exists (
+                select from payout_files f where f.merchant_id = i.merchant_id and f.batch_id = i.batch_id
+            ) as "is_by_file!"
         from payout_items i
         join affiliates a on a.merchant_id = i.merchant_id and a.id = i.affiliate_id
         where i.merchant_id = $1

@@ -39,6 +39,7 @@ pub mod hint;
 pub mod inbox;
 pub mod item;
 pub mod items;
+mod lease;
 pub mod manual;
 pub mod reason;
 pub mod reconcile;

@@ -7,9 +7,10 @@
 use super::adopt::is_last;
 use super::batch::{Expected, read_after, watch_next};
 use super::cancel;
-use super::claim::{self, ClaimedReading, Lease, holding};
+use super::claim::{self, ClaimedReading};
 use super::crash::crash_point;
 use super::facts;
+use super::lease::{Lease, holding};
 use super::store::{Source, release, tell};
 use crate::app::App;
 use crate::connection::{self, pause};

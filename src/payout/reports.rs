@@ -7,10 +7,10 @@
 
 use super::answers;
 use super::batch::BatchState;
-use super::claim::FolderLease;
 use super::collect::ensure_held;
 use super::crash::crash_point;
 use super::facts;
+use super::lease::FolderLease;
 use super::store::{Source, release, tell};
 use crate::app::App;
 use crate::database::Tx;

@@ -2,8 +2,9 @@
 
 use super::adopt::{Adoption, adopt};
 use super::batch::resend_after;
-use super::claim::{self, ClaimedBatch, Expired, Lease, holding};
+use super::claim::{self, ClaimedBatch, Expired};
 use super::crash::crash_point;
+use super::lease::{self, Lease, holding};
 use super::refuse::{name_items, refuse};
 use super::store::{Source, tell};
 use crate::app::App;
@@ -101,7 +102,7 @@ async fn send(app: &App, claimed: &ClaimedBatch) -> anyhow::Result<(Sent, Submis
     tracing::info!(batch.id = %lease.batch, attempt = claimed.attempts, "batch {} is handed to PayPal", lease.batch);
     let may_send = || {
         crash_point("before_send");
-        claim::confirm(app, lease)
+        lease::confirm(app, lease)
     };
     let mut sent =
         app.paypal.create_batch(&credentials, &claimed.sender_batch_id, claimed.body.clone(), may_send).await?;

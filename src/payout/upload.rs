@@ -6,9 +6,10 @@
 //! copy with DUPS.
 
 use super::batch::{RESEND_WINDOW, resend_after};
-use super::claim::{self, ClaimedFile, Lease, holding};
+use super::claim::{self, ClaimedFile};
 use super::crash::crash_point;
 use super::file::LATE_ANSWER;
+use super::lease::{self, Lease, holding};
 use super::store::{Source, tell};
 use super::submit::{doubt, ensure_held, not_yet, with_patience};
 use crate::app::App;
@@ -115,7 +116,7 @@ async fn put(app: &App, claimed: &ClaimedFile, account: &Account, session: &Sess
     let unknown = |error: Failed| Handover::Unknown { why: error.to_string(), later };
     tracing::info!(batch.id = %lease.batch, "file {} is put into {}", claimed.name, account.incoming);
     crash_point("before_put");
-    claim::confirm_put(app, lease).await?;
+    lease::confirm_put(app, lease).await?;
     let mut file = match session.put(&claimed.name).await {
         Ok(file) => file,
         Err(error @ (Failed::Refused(_) | Failed::NotFound)) if claimed.put_at.is_none() => {

@@ -10,7 +10,7 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
 use russh_sftp::client::error::Error as SftpError;
-use russh_sftp::client::fs::File;
+use russh_sftp::client::fs::{File, Metadata};
 use russh_sftp::client::{Config as SftpConfig, SftpSession};
 use russh_sftp::protocol::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
@@ -281,12 +281,8 @@ impl Session {
         let files = entries.filter(|entry| !entry.file_type().is_dir() && is_plain(&entry.file_name()));
         Ok(files
             .map(|entry| {
-                let seconds = entry.metadata().mtime.map(i64::from);
-                Entry {
-                    name: entry.file_name(),
-                    bytes: entry.metadata().len(),
-                    modified_at: seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()),
-                }
+                let seen = entry.metadata();
+                Entry { name: entry.file_name(), bytes: seen.len(), modified_at: written(&seen) }
             })
             .collect())
     }
@@ -300,6 +296,12 @@ impl Session {
                 other => Err(other),
             },
         }
+    }
+
+    /// Whether a file of PayPal's is still as it was listed.
+    pub async fn is_unchanged(&self, entry: &Entry) -> Result<bool, Failed> {
+        let now = self.sftp.metadata(format!("{}/{}", self.outgoing, entry.name)).await?;
+        Ok(now.len() == entry.bytes && written(&now) == entry.modified_at)
     }
 
     /// Begins the one put of a file, under its final name. From here on PayPal may take what stands there.
@@ -369,6 +371,11 @@ impl client::Handler for OnlyApproved {
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = key.to_openssh().ok();
         Ok(false)
     }
+}
+
+/// When a file was last written.
+fn written(seen: &Metadata) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(i64::from(seen.mtime?)).ok()
 }
 
 /// A name that is a name: what a hostile server calls a file must lead nowhere.

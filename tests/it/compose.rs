@@ -110,19 +110,27 @@ async fn what_compose_runs_becomes_ready_and_the_simulator_answers() {
         app.environment["STIPEND_SIMULATOR_URL"],
         simulator.command[listen].replace("0.0.0.0", "http://paypal-simulator")
     );
+    let dropzone = simulator.command.iter().position(|word| word == "--dropzone").unwrap() + 1;
+    assert_eq!(
+        app.environment["STIPEND_SIMULATOR_DROPZONE"],
+        simulator.command[dropzone].replace("0.0.0.0", "paypal-simulator")
+    );
     let mut words = simulator.command.clone();
     words[listen] = "127.0.0.1:0".to_owned();
+    words[dropzone] = "127.0.0.1:0".to_owned();
     command.args(words);
     let mut paypal = Program::spawn(command);
     let line = paypal.wait_for_line("listening on ");
     let paypal_url = line.rsplit(' ').next().unwrap().trim_end_matches('/').to_owned();
+    let line = paypal.wait_for_line("DropZone listening on ");
+    let paypal_dropzone = line.rsplit("sftp://").next().unwrap().to_owned();
 
     let data = DataFolder::new(RunAs::Us);
     let mut command = command_of(app);
     command.args(&app.command).envs(&app.environment);
     command.env("DATABASE_URL", start_postgres(&services["postgres"], &app.environment["DATABASE_URL"]).await);
     command.env("STIPEND_BIND", "127.0.0.1:0").env("STIPEND_DATA_DIR", data.path());
-    command.env("STIPEND_SIMULATOR_URL", &paypal_url);
+    command.env("STIPEND_SIMULATOR_URL", &paypal_url).env("STIPEND_SIMULATOR_DROPZONE", paypal_dropzone);
     let mut stipend = Program::start(command);
     assert_eq!(stipend.get("/readyz").await, (200, "ready\n".to_owned()));
     assert!(stipend.log.iter().any(|line| line.contains("rehearses with the simulated PayPal")), "{:?}", stipend.log);

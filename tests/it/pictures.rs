@@ -334,3 +334,59 @@ async fn pictures_of_people() {
     browser.goto(at("/invitation?code=0")).await.unwrap();
     shoot(&browser, folder, "invitation-void").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes pictures for people; it proves nothing"]
+async fn pictures_of_large_batch() {
+    let folder = std::env::var_os("STIPEND_PICTURES").expect("STIPEND_PICTURES names the folder for the pictures");
+    let folder = Path::new(&folder);
+    std::fs::create_dir_all(folder).unwrap();
+    let mut world = World::new().await;
+    for name in ["maya", "tom", "locked.jim", "ada.unregistered", "grace", "barbara"] {
+        world.owe(&format!("{name}@example.com"), &["120.00", "30.50"]).await;
+    }
+    let browser = Browser::open(Script::On).await;
+    let address = world.site.address.clone();
+    let goto = async |path: &str| browser.goto(format!("{address}{path}")).await.unwrap();
+    goto("/integrations/payment/dropzone").await;
+    browser.fill("email", "ann@example.com").await;
+    browser.fill("password", PASSWORD).await;
+    browser.press("Sign in").await;
+    browser.wait_for_words("Make our key").await;
+    shoot(&browser, folder, "dropzone-begin").await;
+    browser.press("Make our key").await;
+    browser.wait_for_words("Our key is made").await;
+    browser.fill("user_name", "acme-sftp").await;
+    browser.press("Save and test").await;
+    browser.wait_for_words("Compare the server").await;
+    shoot(&browser, folder, "dropzone-key").await;
+    let outcome = crate::by_file::connect(&world).await;
+    assert_eq!(outcome, stipend::connection::dropzone::Outcome::Ready);
+    goto("/integrations/payment").await;
+    shoot(&browser, folder, "integrations").await;
+    let how = How::File { compression: stipend::paypal::large_batch::Compression::Plain };
+    let ask = world.review(&everything(), how.clone()).await;
+    goto(&format!("/payouts/new/{}?how=file", ask.request)).await;
+    shoot(&browser, folder, "review-file").await;
+    let batch = stipend::payout::draft::draft(&world.app, world.merchant, &ask).await.unwrap()[0];
+    goto(&format!("/batches/{batch}")).await;
+    shoot(&browser, folder, "file-prepared").await;
+    let actor = world.actor();
+    stipend::payout::manual::let_go(&world.app, world.merchant, &actor, batch, None).await.unwrap().unwrap();
+    crate::by_file::until_stage(&world, batch, "out").await;
+    goto(&format!("/batches/{batch}")).await;
+    shoot(&browser, folder, "file-out").await;
+
+    world.fault(serde_json::json!({"call": "pick_up", "what": "reject", "name": "SANDBOX_LIMIT_ERROR"})).await;
+    world.owe("second@example.com", &["12.00"]).await;
+    let rejected = crate::by_file::pay(&world).await[0];
+    for _ in 0..20 {
+        crate::by_file::round(&world).await;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        world.advance(time::Duration::seconds(2));
+    }
+    goto(&format!("/batches/{rejected}")).await;
+    shoot(&browser, folder, "file-rejected").await;
+    goto("/attention").await;
+    shoot(&browser, folder, "file-attention").await;
+}

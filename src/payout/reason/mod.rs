@@ -243,6 +243,8 @@ mod tests {
         ITEM_CANCELLATION_FAILED R
         ITEM_INCORRECT_STATUS W
         SIGN_IN_REFUSED S
+        DROPZONE_SIGN_IN_REFUSED S
+        DROPZONE_HOST_KEY_CHANGED S
         invalid_client S
         invalid_token S
         AUTHENTICATION_FAILURE S

@@ -4,6 +4,8 @@ use super::exists;
 use crate::app::App;
 use crate::id::{BatchId, ItemId};
 use crate::payout::again;
+use crate::payout::batch::Rail;
+use crate::payout::batches;
 use crate::payout::manual::{self, TooLate};
 use crate::web::{Error, Form, Path, Result, Signed, Tone, see};
 use axum::extract::State;
@@ -66,6 +68,8 @@ pub(super) async fn pay_again(app: &App, signed: &Signed, id: BatchId, item: Opt
         let page = item.map_or_else(|| format!("/batches/{id}"), |item| format!("/batches/{id}/items/{item}"));
         return Ok(see(page).with(Tone::Info, nothing).into_response());
     };
+    let by_file = batches::show(&mut tx, id).await?.is_some_and(|batch| batch.rail == Rail::File);
     tx.commit().await?;
-    Ok(see(format!("/payouts/new/{request}?how=paypal")).into_response())
+    let how = if by_file { "file" } else { "paypal" };
+    Ok(see(format!("/payouts/new/{request}?how={how}")).into_response())
 }

@@ -4,6 +4,7 @@ mod actions;
 mod files;
 mod item;
 mod large;
+mod large_actions;
 mod resolution;
 mod statement;
 mod words;
@@ -16,7 +17,7 @@ use crate::id::{BatchId, ItemId};
 use crate::money::for_people;
 use crate::payout::batch::{BatchState, Rail, is_slow};
 use crate::payout::batches::{self, Batch, HistoryLine};
-use crate::payout::item::NotPaid;
+use crate::payout::item::{NotPaid, Wait};
 use crate::payout::items::{self, Item};
 use crate::payout::reason::{self, Fix};
 use crate::role::Role;
@@ -28,7 +29,7 @@ use large::Large;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 pub(in crate::web) use words::{Told, state};
-use words::{history_words, item_words, sentence};
+use words::{history_words, item_words, rail, sentence};
 
 /// Batches on one page.
 const BATCHES: i64 = 50;
@@ -52,7 +53,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(Role::Approver, "/batches/{id}/payment", actions::mark_paid)
         .post(Role::Approver, "/batches/{id}/release", actions::release)
         .post(Role::Preparer, "/batches/{id}/retry", actions::retry)
-        .with(large::routes)
+        .with(large_actions::routes)
         .with(resolution::routes)
         .post(Role::Approver, "/batches/{id}/unclaimed/cancellation", item::cancel_all)
         .get(Role::Viewer, "/batches/{id}/items/{item}", item::show)
@@ -78,14 +79,6 @@ impl Row {
 
     fn fees(&self) -> String {
         for_people(self.batch.fees, self.batch.currency)
-    }
-}
-
-fn rail(batch: &Batch) -> &'static str {
-    match batch.rail {
-        Rail::Api => "PayPal",
-        Rail::File => "PayPal file",
-        Rail::Manual => "Manual",
     }
 }
 
@@ -144,6 +137,7 @@ impl ItemRow {
         match (item.not_paid, fix) {
             _ if item.flagged.is_some() || item.waits_for_a_decision() => "Look and decide",
             _ if item.can_be_cancelled() => "Remind, or take back",
+            _ if item.wait == Some(Wait::Unclaimed) && item.is_by_file => "Remind",
             (Some(NotPaid::Returned), _) | (Some(NotPaid::Failed), Some(Fix::Address)) => "Correct, and pay again",
             (Some(NotPaid::Failed), Some(fix)) => fix.label(),
             (_, _) => "Details",
@@ -165,6 +159,8 @@ struct Show {
     state: String,
     history: Vec<(HistoryLine, When)>,
     is_slow: bool,
+    /// Sums by outcome.
+    amounts: Vec<(String, Decimal)>,
     file: Option<Large>,
 }
 
@@ -175,7 +171,13 @@ fn dated(lines: Vec<HistoryLine>, zone: &str) -> Vec<(HistoryLine, When)> {
 
 impl Show {
     fn told(&self) -> Told {
-        state(&self.batch)
+        self.file.as_ref().and_then(|file| file.told(&self.batch)).unwrap_or_else(|| state(&self.batch))
+    }
+
+    /// A file that nobody has let go, or that waits for its time.
+    fn can_be_uploaded(&self) -> bool {
+        let waits = self.file.as_ref().is_some_and(|file| file.scheduled.is_some());
+        self.file.is_some() && (self.batch.state == BatchState::Prepared || waits)
     }
 
     fn total(&self) -> String {
@@ -264,6 +266,11 @@ impl Show {
         self.is_api() && self.batch.unclaimed > 0 && self.batch.settled_at.is_some()
     }
 
+    fn retry_words(&self) -> &'static str {
+        let rejected = self.file.is_some() && self.batch.state == BatchState::Refused;
+        if rejected { "Make a corrected file" } else { "Review and pay the rest" }
+    }
+
     fn can_retry(&self) -> bool {
         self.is_through_paypal() && self.batch.unpaid > 0 && !self.is_moving()
     }
@@ -298,6 +305,12 @@ impl Show {
         } else {
             format!("/batches/{}?state={state}", self.batch.id)
         }
+    }
+
+    /// How much an outcome comes to.
+    fn amount_of(&self, state: &str) -> Option<String> {
+        let sum: Decimal = self.amounts.iter().filter(|(outcome, _)| outcome == state).map(|(_, amount)| *amount).sum();
+        (sum > Decimal::ZERO).then(|| for_people(sum, self.batch.currency))
     }
 
     /// Tabs over the items: state, word, how many.
@@ -346,10 +359,11 @@ async fn load(app: &App, signed: &Signed, id: BatchId, asked: Asked) -> Result<S
     let history = batches::history(&mut tx, id).await?;
     let waits = Waits::of_batch(app, &mut tx, &batch, zone).await?;
     let file = Large::load(app, &mut tx, &batch, zone).await?;
+    let amounts = batches::amounts(&mut tx, id).await?;
     Ok(Show {
         frame: signed.frame(Section::Payouts),
         created: when(batch.created_at, zone),
-        look: batch.look_at.map(|at| when(at, zone)),
+        look: batch.look_at.filter(|_| batch.rail != Rail::File).map(|at| when(at, zone)),
         waits,
         items,
         next,
@@ -357,6 +371,7 @@ async fn load(app: &App, signed: &Signed, id: BatchId, asked: Asked) -> Result<S
         history: dated(history, zone),
         is_slow: is_slow(batch.accepted_at, batch.settled_at, app.clock.now()),
         state: asked.state,
+        amounts,
         file,
         batch,
     })

@@ -18,6 +18,15 @@ pub(in crate::web) struct Told {
     pub(in crate::web) word: &'static str,
 }
 
+/// By which way a batch is paid.
+pub(super) fn rail(batch: &Batch) -> &'static str {
+    match batch.rail {
+        Rail::Api => "PayPal",
+        Rail::File => "PayPal file",
+        Rail::Manual => "Manual",
+    }
+}
+
 /// A batch's state in a word.
 pub(in crate::web) fn state(batch: &Batch) -> Told {
     let (tone, word) = match batch.state {
@@ -191,11 +200,13 @@ fn queued_words(batch: &Batch) -> (&'static str, &'static str, String) {
         BatchState::Accepted | BatchState::Closed => {
             ("info", "Processing", "PayPal has it, and has not listed it yet.".to_owned())
         }
-        BatchState::Prepared
-        | BatchState::Ready
-        | BatchState::Submitting
-        | BatchState::Refused
-        | BatchState::Cancelled => ("info", "Sending", "Not handed to PayPal yet.".to_owned()),
+        BatchState::Prepared => ("info", "Prepared", "Prepared, and not sent yet.".to_owned()),
+        BatchState::Submitting if batch.rail == Rail::File => {
+            ("info", "Sending", "In a file that PayPal has not accepted yet.".to_owned())
+        }
+        BatchState::Ready | BatchState::Submitting | BatchState::Refused | BatchState::Cancelled => {
+            ("info", "Sending", "Not handed to PayPal yet.".to_owned())
+        }
     }
 }
 

@@ -59,7 +59,7 @@ pub async fn pay(world: &World) -> Vec<BatchId> {
 }
 
 /// One round of the worker's two steps.
-async fn round(world: &World) {
+pub async fn round(world: &World) {
     while upload::next(&world.app).await.unwrap() {}
     while collect::next(&world.app).await.unwrap() {}
 }
@@ -88,7 +88,7 @@ async fn stage(world: &World, batch: BatchId) -> Option<String> {
         .unwrap()
 }
 
-async fn until_stage(world: &World, batch: BatchId, wanted: &str) {
+pub async fn until_stage(world: &World, batch: BatchId, wanted: &str) {
     for _ in 0..100 {
         round(world).await;
         if stage(world, batch).await.as_deref() == Some(wanted) {

@@ -1,30 +1,20 @@
-//! `/attention`: everything that waits for somebody, with what to do about it.
+//! A line of the page in words, with the button that deals with it.
 
-use super::waits::Waits;
-use super::when::{When, when};
-use super::{Frame, Query, Result, Routes, Section, Signed, page};
 use crate::app::App;
 use crate::commission::due::problem_words;
-use crate::connection::{self, Connection, Pause, pause};
+use crate::connection::{Connection, Pause};
 use crate::money::for_people;
-use crate::payout::attention::{self, At, Kind, Line};
+use crate::payout::attention::{Kind, Line};
 use crate::payout::item::NotPaid;
 use crate::payout::reason::{self, Fix};
 use crate::role::Role;
-use askama::Template;
-use axum::extract::State;
-use axum::response::Response;
-use serde::Deserialize;
-
-/// Lines on one page.
-const LINES: i64 = 50;
-
-pub(super) fn routes(routes: Routes) -> Routes {
-    routes.get(Role::Viewer, "/attention", index)
-}
+use crate::web::Frame;
+use crate::web::pages::counted;
+use crate::web::waits::Waits;
+use crate::web::when::{When, when};
 
 /// What the button of a line does.
-enum Act {
+pub(super) enum Act {
     /// Leads to a page.
     Go(String),
     /// Does it, for whoever has the role.
@@ -32,22 +22,22 @@ enum Act {
 }
 
 /// A line in words.
-struct Row {
-    title: String,
-    second: String,
+pub(super) struct Row {
+    pub(super) title: String,
+    pub(super) second: String,
     /// Where it can be looked at.
-    href: String,
-    sentence: String,
-    since: When,
-    money: Option<(String, String)>,
-    act: Act,
-    label: &'static str,
-    who: i32,
+    pub(super) href: String,
+    pub(super) sentence: String,
+    pub(super) since: When,
+    pub(super) money: Option<(String, String)>,
+    pub(super) act: Act,
+    pub(super) label: &'static str,
+    pub(super) who: i32,
 }
 
 impl Row {
     /// The address that the button leads to.
-    fn go(&self) -> Option<&str> {
+    pub(super) fn go(&self) -> Option<&str> {
         match &self.act {
             Act::Go(href) => Some(href),
             Act::Do(..) => None,
@@ -55,7 +45,7 @@ impl Row {
     }
 
     /// The address that the button posts to, if this person may.
-    fn post(&self, frame: &Frame) -> Option<&str> {
+    pub(super) fn post(&self, frame: &Frame) -> Option<&str> {
         match &self.act {
             Act::Do(target, least) if frame.may(*least) => Some(target),
             Act::Do(..) | Act::Go(_) => None,
@@ -63,150 +53,16 @@ impl Row {
     }
 }
 
-#[derive(Template)]
-#[template(path = "attention/index.html")]
-struct Index {
-    frame: Frame,
-    kind: Option<Kind>,
-    counts: Vec<(Kind, i64)>,
-    groups: Vec<(&'static str, Vec<Row>)>,
-    from: i64,
-    more: bool,
-}
-
-impl Index {
-    fn all(&self) -> i64 {
-        self.counts.iter().map(|(_, count)| count).sum()
-    }
-
-    fn word(&self, kind: &Kind) -> &'static str {
-        kind_word(*kind)
-    }
-
-    fn address(&self, from: i64) -> String {
-        let kind = self.kind.map(|kind| format!("kind={}&", kind.code())).unwrap_or_default();
-        format!("/attention?{kind}from={from}")
-    }
-
-    fn earlier(&self) -> String {
-        if self.from > 0 { self.address((self.from - LINES).max(0)) } else { String::new() }
-    }
-
-    fn later(&self) -> String {
-        if self.more { self.address(self.from + LINES) } else { String::new() }
-    }
-
-    fn shown(&self) -> String {
-        let lines: usize = self.groups.iter().map(|(_, rows)| rows.len()).sum();
-        let of = self.kind.map_or_else(|| self.all(), |kind| self.count(kind));
-        format!("{} to {} of {of}", self.from + 1, self.from + lines as i64)
-    }
-
-    fn count(&self, kind: Kind) -> i64 {
-        self.counts.iter().find(|(one, _)| *one == kind).map_or(0, |(_, count)| *count)
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Asked {
-    kind: Option<String>,
-    from: i64,
-}
-
-async fn index(State(app): State<App>, signed: Signed, Query(asked): Query<Asked>) -> Result<Response> {
-    let at = At { now: app.clock.now(), today: signed.today(&app) };
-    let mut tx = signed.tx(&app).await?;
-    let mut counts = attention::counts(&mut tx, at).await?;
-    counts.sort_by_key(|(kind, _)| *kind);
-    // A kind of which nothing is left any more is still a filter; an unknown one is none.
-    let kind = asked.kind.and_then(|code| KINDS.into_iter().find(|kind| kind.code() == code));
-    let from = asked.from.max(0);
-    let mut lines = attention::lines(&mut tx, at, kind, from, LINES + 1).await?;
-    let more = lines.len() as i64 > LINES;
-    lines.truncate(usize::try_from(LINES).expect("a page is small"));
-    let teller = Teller {
-        app: &app,
-        zone: &signed.time_zone,
-        pauses: pause::all(&mut tx).await?,
-        connection: connection::in_force(&mut tx).await?,
-    };
-    let mut groups: Vec<(&'static str, Vec<Row>)> = Vec::new();
-    for row in lines.iter().map(|line| teller.row(line)) {
-        let who = match row.who {
-            1 => "You",
-            2 => "The affiliate",
-            _ => "PayPal, or time",
-        };
-        match groups.last_mut() {
-            Some((last, rows)) if *last == who => rows.push(row),
-            Some(_) | None => groups.push((who, vec![row])),
-        }
-    }
-    page(&Index { frame: signed.frame(Section::Attention), kind, counts, groups, from, more })
-}
-
-/// In the order of the filters.
-const KINDS: [Kind; 21] = [
-    Kind::Paused,
-    Kind::Unreadable,
-    Kind::Dropzone,
-    Kind::Stuck,
-    Kind::Contradicted,
-    Kind::Doubt,
-    Kind::Unanswered,
-    Kind::Prepared,
-    Kind::Waiting,
-    Kind::Trouble,
-    Kind::Slow,
-    Kind::NoFinal,
-    Kind::Report,
-    Kind::Unmentioned,
-    Kind::Refused,
-    Kind::Failed,
-    Kind::Flagged,
-    Kind::Decide,
-    Kind::Unclaimed,
-    Kind::OnHold,
-    Kind::Unpayable,
-];
-
-fn kind_word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Paused => "Payments wait",
-        Kind::Unreadable => "PayPal cannot be read",
-        Kind::Dropzone => "Files wait",
-        Kind::Stuck => "Stuck",
-        Kind::Contradicted => "Accepted after all",
-        Kind::Unanswered => "No answer",
-        Kind::Prepared => "Prepared files",
-        Kind::NoFinal => "No Final report",
-        Kind::Report => "Unusable reports",
-        Kind::Unmentioned => "Not mentioned",
-        Kind::Doubt => "Not known yet",
-        Kind::Waiting => "Not handed over",
-        Kind::Trouble => "Cannot be read",
-        Kind::Slow => "Slow at PayPal",
-        Kind::Refused => "Refused batches",
-        Kind::Failed => "Not paid",
-        Kind::Flagged => "Does not fit",
-        Kind::Decide => "To decide",
-        Kind::Unclaimed => "Unclaimed",
-        Kind::OnHold => "Held",
-        Kind::Unpayable => "Cannot be paid",
-    }
-}
-
 /// What the words of a line need beside it.
-struct Teller<'a> {
-    app: &'a App,
-    zone: &'a str,
-    pauses: Vec<Pause>,
-    connection: Option<Connection>,
+pub(super) struct Teller<'a> {
+    pub(super) app: &'a App,
+    pub(super) zone: &'a str,
+    pub(super) pauses: Vec<Pause>,
+    pub(super) connection: Option<Connection>,
 }
 
 impl Teller<'_> {
-    fn row(&self, line: &Line) -> Row {
+    pub(super) fn row(&self, line: &Line) -> Row {
         let (title, second, href) = subject(line);
         let (sentence, act, label) = match line.kind {
             Kind::Paused | Kind::Unreadable => self.connection_words(line),
@@ -270,8 +126,11 @@ impl Teller<'_> {
         match line.kind {
             Kind::Unclaimed => {
                 let back = when(line.since + time::Duration::days(30), self.zone).day;
-                let target = Act::Do(format!("{href}/cancellation"), Role::Approver);
-                (format!("Sent, and not accepted yet. It comes back on {back}.{because}"), target, "Take it back now")
+                let said = format!("Sent, and not accepted yet. It comes back on {back}.{because}");
+                if line.by_file {
+                    return (said, look(), "Remind the affiliate");
+                }
+                (said, Act::Do(format!("{href}/cancellation"), Role::Approver), "Take it back now")
             }
             Kind::OnHold => (format!("PayPal has reviewed it for days.{because}"), look(), "Look at the payment"),
             Kind::Flagged => {
@@ -312,7 +171,7 @@ fn subject(line: &Line) -> (String, String, String) {
     match (line.batch, line.item, line.affiliate, line.name.clone()) {
         (Some(id), Some(item), _, Some(name)) => (name, batch, format!("/batches/{id}/items/{item}")),
         (Some(id), ..) => {
-            let payments = super::pages::counted(line.payments, "payment", "payments");
+            let payments = counted(line.payments, "payment", "payments");
             (batch, payments, format!("/batches/{id}"))
         }
         (None, _, Some(id), Some(name)) => (name, String::new(), format!("/affiliates/{id}")),
@@ -323,7 +182,7 @@ fn subject(line: &Line) -> (String, String, String) {
                 (_, Some(currency)) => format!("Payments in {currency} wait"),
                 (_, None) => "Payments wait".to_owned(),
             };
-            let batches = super::pages::counted(line.payments, "batch", "batches");
+            let batches = counted(line.payments, "batch", "batches");
             (title, if line.payments > 0 { batches } else { String::new() }, "/integrations/payment".to_owned())
         }
     }
@@ -357,7 +216,7 @@ fn batch_words(line: &Line, href: &str) -> (String, Act, &'static str) {
         _ => {
             let why = line.why.as_deref().map(|why| reason::of_call(why, "").merchant);
             let why = why.unwrap_or_else(|| "PayPal did not pay it.".into());
-            let rest = super::pages::counted(line.payments, "payment of it is", "payments of it are");
+            let rest = counted(line.payments, "payment of it is", "payments of it are");
             let again = format!("{why} {rest} due again and not being paid.");
             (again, Act::Do(format!("{href}/retry"), Role::Preparer), "Review and pay the rest")
         }
@@ -417,7 +276,7 @@ fn failed_act(line: &Line, fix: Fix, href: &str) -> (Act, &'static str) {
 
 fn unpayable_words(line: &Line, href: &str) -> (String, Act, &'static str) {
     let problem = line.problem.as_deref().unwrap_or_default();
-    let owed = super::pages::counted(line.payments, "commission", "commissions");
+    let owed = counted(line.payments, "commission", "commissions");
     let sentence = format!("{}. {owed} due.", problem_words(problem));
     if problem == "archived" {
         return (sentence, Act::Do(format!("{href}/restoration"), Role::Preparer), "Take the affiliate back");
