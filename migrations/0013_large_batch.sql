@@ -288,7 +288,11 @@ create function attention(uuid, timestamptz, date, text[])
     )
     language sql stable
 as $$
-    select * from attention_to_calls($1, $2, $3, $4)
+    select a.*
+    from attention_to_calls($1, $2, $3, $4) a
+    -- Nobody is told to pay again what PayPal says it accepted.
+    where a.kind <> 'refused'
+        or not exists (select from attention_to_files($1, $2) f where f.kind = 'contradicted' and f.batch_id = a.batch_id)
     union all
     select * from attention_to_files($1, $2)
 $$;

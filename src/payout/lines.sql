@@ -1,6 +1,6 @@
 with wanted as (
     select o.affiliate_id, o.currency, count(*) as commissions, sum(o.amount) as amount,
-                bool_or(o.released_from is not null and is_contradicted(o.merchant_id, o.released_from)) as contradicted
+        bool_or(o.released_from is not null and is_contradicted(o.merchant_id, o.released_from)) as contradicted
     from selected_commissions s
     join owed o on o.merchant_id = s.merchant_id and o.commission_id = s.commission_id
     where s.merchant_id = $1 and s.selection_id = $2
@@ -13,7 +13,7 @@ select
     case
         when a.status <> 'active' then 'archived'
         when a.receiver_refused is not null then 'refused'
-                when w.contradicted then 'contradicted'
+        when w.contradicted then 'contradicted'
         else a.receiver_problem
     end as problem,
     a.receiver_changed_at,

@@ -27,10 +27,15 @@ pub struct Invitation {
     pub role: Role,
     /// What the person who invited them is called.
     pub invited_by: String,
-    /// When its last link was made.
-    pub sent_at: OffsetDateTime,
-    /// When that link is void.
+    /// When its last link is void.
     pub expires_at: OffsetDateTime,
+}
+
+impl Invitation {
+    /// When its last link was made.
+    pub fn sent_at(&self) -> OffsetDateTime {
+        self.expires_at - LASTS
+    }
 }
 
 /// A link that was just made.
@@ -51,8 +56,7 @@ pub async fn open(tx: &mut Tx) -> sqlx::Result<Vec<Invitation>> {
         Invitation,
         r#"
         select i.id as "id: InvitationId", i.email, i.role as "role: Role",
-            coalesce(nullif(p.name, ''), p.email) as "invited_by!", i.expires_at - interval '7 days' as "sent_at!",
-            i.expires_at
+            coalesce(nullif(p.name, ''), p.email) as "invited_by!", i.expires_at
         from invitations i
         join people p on p.id = i.invited_by
         where i.merchant_id = $1 and i.accepted_at is null and i.revoked_at is null

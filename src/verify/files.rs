@@ -17,6 +17,7 @@ struct File {
     items: i32,
     total: Decimal,
     currency: String,
+    sha256: Vec<u8>,
     created_at: OffsetDateTime,
 }
 
@@ -25,7 +26,8 @@ pub(super) async fn look(tx: &mut PgConnection, merchant: Option<Uuid>) -> anyho
     let files = sqlx::query_as!(
         File,
         r#"
-        select b.merchant_id as merchant, b.id as batch, b.number, f.name, b.items, b.total, b.currency, b.created_at
+        select b.merchant_id as merchant, b.id as batch, b.number, f.name, b.items, b.total, b.currency,
+            b.body_sha256 as sha256, b.created_at
         from payout_files f
         join payout_batches b on b.merchant_id = f.merchant_id and b.id = f.batch_id
         where $1::uuid is null or b.merchant_id = $1
@@ -72,6 +74,9 @@ fn problem(file: &File, checked: &Checked) -> Option<String> {
     let number = file.number;
     if let Some(finding) = checked.findings.first() {
         return Some(format!("PayPal would reject the file of batch {number}: {}", finding.error.name()));
+    }
+    if checked.sha256[..] != file.sha256[..] {
+        return Some(format!("the file of batch {number} is not the one that was frozen"));
     }
     let says = (checked.lines, checked.sum, checked.currency.as_deref());
     let expected = (u64::from(file.items.cast_unsigned()), file.total, Some(file.currency.as_str()));

@@ -86,6 +86,10 @@ impl Index {
         when(*at, self.frame.zone())
     }
 
+    fn sent(&self, invitation: &Invitation) -> When {
+        when(invitation.sent_at(), self.frame.zone())
+    }
+
     fn has_expired(&self, invitation: &Invitation) -> bool {
         invitation.expires_at <= self.now
     }

@@ -127,14 +127,20 @@ async fn it_is_not_ready_without_its_database_and_recovers_by_itself() {
     let pool = elsewhere.database.pool();
     pool.execute(AssertSqlSafe(format!("alter database {name} allow_connections false"))).await.unwrap();
     pool.execute(AssertSqlSafe(format!(
-        "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '{name}'"
     )))
     .await
     .unwrap();
     assert_eq!(program.get("/readyz").await.0, 503);
     assert_eq!(program.get("/healthz").await, (200, "alive\n".to_owned()));
     pool.execute(AssertSqlSafe(format!("alter database {name} allow_connections true"))).await.unwrap();
-    assert_eq!(program.get("/readyz").await, (200, "ready\n".to_owned()));
+    // A connection that is gone may be found out by a question that fails.
+    let mut tries = 0;
+    while program.get("/readyz").await.0 != 200 {
+        tries += 1;
+        assert!(tries < 100, "it does not get ready again");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test]

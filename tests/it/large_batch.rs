@@ -8,8 +8,8 @@ use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 use stipend::money::{Currency, Money};
 use stipend::paypal::large_batch::{
-    Compression, InputName, Line, MAX_MESSAGE, MAX_NOTE, MAX_SUBJECT, Outgoing, Summary, Writer, check, outgoing,
-    parse_answer, rows,
+    Compression, FileAnswer, InputName, Line, MAX_MESSAGE, MAX_NOTE, MAX_SUBJECT, Outgoing, Rejection, Summary, Writer,
+    check, outgoing, parse_answer, rows,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -140,8 +140,16 @@ proptest! {
             for row in rows(content) {
                 prop_assert!(row.is_err(), "{row:?}");
             }
-            for kind in [Outgoing::Ack, Outgoing::Nack, Outgoing::Final] {
+            for kind in [Outgoing::Ack, Outgoing::Final] {
                 prop_assert!(parse_answer(kind, "pp_payouts_1517395059_x", content).is_err());
+            }
+            // A line that looks like a rejection is one, whoever wrote it; it cannot hurt whoever reads it.
+            if let Ok(answer) = parse_answer(Outgoing::Nack, "pp_payouts_1517395059_x", content) {
+                let FileAnswer::Rejected(rejections) = answer else { panic!("a rejection is {answer:?}") };
+                for Rejection { name, text, reference, .. } in rejections {
+                    prop_assert!(name.contains('_'));
+                    assert!(!format!("{text}{}", reference.unwrap_or_default()).contains(char::is_control));
+                }
             }
         }
         if let Ok(parsed) = InputName::parse(&name) {

@@ -110,7 +110,7 @@ async fn a_selection_that_nobody_paid_goes_after_30_days_and_a_paid_one_stays() 
     sqlx::query(held).bind(world.merchant).execute(&mut *drafting).await.unwrap();
     prune(&world).await;
     assert_eq!((rows(&world, "selections").await, rows(&world, "selected_commissions").await), (2, 5));
-    drop(drafting);
+    drafting.commit().await.unwrap();
     prune(&world).await;
     assert_eq!((rows(&world, "selections").await, rows(&world, "selected_commissions").await), (1, 2));
     let late = draft(&world.app, world.merchant, &unpaid).await;

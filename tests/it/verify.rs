@@ -1,5 +1,6 @@
 //! `stipend verify`: a healthy database verifies clean, and each kind of damage is found under its own name.
 
+use crate::by_file as large_batch;
 use crate::support::program::{RunAs, program};
 use crate::support::world::{World, everything};
 use serde_json::json;
@@ -8,10 +9,11 @@ use stipend::money::Currency;
 use stipend::payout::draft::How;
 use stipend::payout::manual;
 use stipend::payout::selection::{DueRow, Ticked};
+use stipend::paypal::large_batch::Compression;
 use stipend::verify::{Invariant, verify};
 use time::Duration;
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 13] = [
     "commissions",
     "owed",
     "owed_tally",
@@ -19,6 +21,8 @@ const TABLES: [&str; 11] = [
     "batch_sums",
     "payout_batches",
     "payout_items",
+    "payout_files",
+    "payout_file_parts",
     "allocations",
     "payout_attempts",
     "payout_history",
@@ -66,6 +70,7 @@ async fn busy() -> World {
     world.owe("put-back@example.com", &["7.00"]).await;
     let exported = world.try_pay(&everything(), How::Export).await.unwrap();
     manual::release_manual(&world.app, world.merchant, &world.actor(), exported[0]).await.unwrap().unwrap();
+    by_file(&mut world).await;
     world.owe_in("EUR", "pending@example.com", &["7.00"]).await;
     let row = DueRow { affiliate: world.affiliates["pending@example.com"], currency: Currency::EUR };
     world.try_pay(&Ticked::These { rows: vec![row], commissions: vec![] }, How::PayPal).await.unwrap();
@@ -81,6 +86,17 @@ async fn busy() -> World {
     world.work().await;
     world.owe("due@example.com", &["9.00", "9.50"]).await;
     world
+}
+
+/// Pays one affiliate by Large Batch file.
+async fn by_file(world: &mut World) {
+    large_batch::connect(world).await;
+    world.owe("by-file@example.com", &["6.00"]).await;
+    let row = DueRow { affiliate: world.affiliates["by-file@example.com"], currency: Currency::USD };
+    let one = Ticked::These { rows: vec![row], commissions: vec![] };
+    let batch = world.try_pay(&one, How::File { compression: Compression::Plain }).await.unwrap()[0];
+    manual::let_go(&world.app, world.merchant, &world.actor(), batch, None).await.unwrap().unwrap();
+    large_batch::until_stage(world, batch, "out").await;
 }
 
 /// Runs statements as a superuser whom no trigger stops.
@@ -137,6 +153,9 @@ async fn each_damage_is_found_under_its_name() {
         (I2, format!("update payout_batches set items = items + 1 where id = {one}")),
         (I2, format!("delete from payout_items where id = {paid}")),
         (I2, "update allocations set commission_id = gen_random_uuid() where item_id = (select item_id from allocations limit 1)".into()),
+        (I2, "update payout_file_parts set content = convert_to(replace(convert_from(content, 'UTF8'), '6.00', '7.00'), 'UTF8')".into()),
+        (I2, "update payout_file_parts set content = convert_to(replace(convert_from(content, 'UTF8'), 'by-file@', 'thief@'), 'UTF8')".into()),
+        (I2, "delete from payout_file_parts".into()),
         (I3, format!("delete from owed where commission_id = {owed}")),
         (I3, format!("update owed set amount = amount + 1 where commission_id = {owed}")),
         (I3, "insert into owed select merchant_id, id, affiliate_id, currency, due_on, amount from commissions where id in (select commission_id from allocations where released_at is null limit 1)".into()),

@@ -1,10 +1,10 @@
 //! Every answer to a file, in every dangerous order; and what no answer at all does.
 
-use super::{pay, prepare, round, until, until_stage, with_dropzone};
+use super::{pay, prepare, round, until, until_stage, waits, with_dropzone};
 use crate::support::world::{World, everything};
 use serde_json::json;
 use stipend::id::BatchId;
-use stipend::payout::attention::{self, At, Kind};
+use stipend::payout::attention::Kind;
 use stipend::payout::draft::{DraftError, How};
 use stipend::payout::manual;
 use stipend::paypal::large_batch::Compression;
@@ -84,10 +84,7 @@ async fn an_ack_after_the_release_stops_a_second_payment_until_a_person_has_aske
         world.advance(Duration::hours(1));
         round(&world).await;
     }
-    let kinds = attention::counts(&mut world.tx().await, At { now: world.app.clock.now(), today: world.today() })
-        .await
-        .unwrap();
-    assert!(kinds.iter().any(|(kind, _)| *kind == Kind::Contradicted), "{kinds:?}");
+    assert_eq!(waits(&world).await, [Kind::Contradicted]);
     let how = How::File { compression: Compression::Plain };
     assert!(
         matches!(world.try_pay(&everything(), how.clone()).await, Err(DraftError::Unpayable(lines)) if lines.len() == 2)
@@ -174,18 +171,36 @@ async fn answers_in_any_spelling_are_understood() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_server_is_tried_again_and_silence_is_told() {
+async fn a_full_server_is_tried_again() {
     let world = owing().await;
     world.fault(json!({"call": "upload", "what": "full", "bytes": 10})).await;
+    world.fault(json!({"call": "pick_up", "what": "lose"})).await;
     let batch = pay(&world).await[0];
     round(&world).await;
-    assert_eq!(world.batch(batch).await.0, "submitting");
-    world.advance(Duration::hours(2));
-    wait(&world).await;
-    world.advance(Duration::hours(2));
-    let (state, _) = world.batch(batch).await;
-    assert!(["submitting", "accepted", "stuck"].contains(&state.as_str()), "{state}");
+    assert_eq!((world.batch(batch).await.0.as_str(), doubted(&world, batch).await), ("submitting", true));
     assert_eq!(world.standings().await.get("owed"), None, "nothing is freed by trouble");
+    world.advance(Duration::minutes(5));
+    until(&world, batch, "accepted").await;
+    until_stage(&world, batch, "out").await;
+    assert_eq!(world.standings().await["paid"], 2);
+    world.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_is_told_after_an_hour_and_frees_nothing() {
+    let world = owing().await;
+    world.fault(json!({"call": "pick_up", "what": "lose"})).await;
+    let batch = pay(&world).await[0];
+    wait(&world).await;
+    assert_eq!(waits(&world).await, []);
+    world.advance(Duration::hours(1));
+    wait(&world).await;
+    assert_eq!(waits(&world).await, [Kind::Unanswered]);
+    world.advance(Duration::days(10));
+    wait(&world).await;
+    assert_eq!(world.batch(batch).await.0, "submitting");
+    assert_eq!(world.standings().await.get("owed"), None, "silence frees nothing");
+    world.check().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,10 +209,13 @@ async fn a_prepared_file_waits_for_a_person_and_a_scheduled_one_for_its_time() {
     let batch = prepare(&world).await[0];
     wait(&world).await;
     assert_eq!(world.batch(batch).await.0, "prepared");
+    assert_eq!(waits(&world).await, []);
+    world.advance(Duration::minutes(20));
+    assert_eq!(waits(&world).await, [Kind::Prepared]);
     let at = world.app.clock.now() + Duration::days(3);
     manual::let_go(&world.app, world.merchant, &world.actor(), batch, Some(at)).await.unwrap().unwrap();
     wait(&world).await;
-    assert_eq!(world.batch(batch).await.0, "ready");
+    assert_eq!((world.batch(batch).await.0.as_str(), waits(&world).await), ("ready", vec![]));
     assert_eq!(world.door("dropzone").await["files"].as_array().unwrap().len(), 0);
     world.advance(Duration::days(3));
     until(&world, batch, "accepted").await;

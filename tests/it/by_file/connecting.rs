@@ -1,9 +1,10 @@
 //! The account on the DropZone: every outcome of the test, the server's key, two keys while one replaces the other.
 
-use super::{USER, pay, round, until, with_dropzone};
+use super::{USER, pay, round, until, waits, with_dropzone};
 use crate::support::world::World;
 use serde_json::json;
 use stipend::connection::dropzone::{self, Details, Dropzone, Outcome, Refused};
+use stipend::payout::attention::Kind;
 use stipend::paypal::Environment;
 
 async fn shown(world: &World) -> Dropzone {
@@ -70,6 +71,7 @@ async fn a_changed_server_key_stops_everything_until_a_person_approves_it() {
     assert_eq!(shown(&world).await.paused_why.as_deref(), Some("DROPZONE_HOST_KEY_CHANGED"));
     assert_eq!(test(&world).await, Outcome::HostKeyChanged);
     assert!(world.paid().await.is_empty());
+    assert_eq!(waits(&world).await, [Kind::Dropzone]);
 
     let offered = shown(&world).await.host_key_offered.unwrap();
     let outcome = dropzone::approve(&world.app, world.merchant, &world.actor(), &offered).await.unwrap().unwrap();

@@ -11,6 +11,7 @@ use crate::support::world::{World, everything};
 use serde_json::json;
 use stipend::connection::dropzone::{self, Details, Outcome};
 use stipend::id::BatchId;
+use stipend::payout::attention::{self, At, Kind};
 use stipend::payout::draft::How;
 use stipend::payout::{collect, manual, upload};
 use stipend::paypal::Environment;
@@ -56,6 +57,13 @@ pub async fn pay(world: &World) -> Vec<BatchId> {
         manual::let_go(&world.app, world.merchant, &world.actor(), *batch, None).await.unwrap().unwrap();
     }
     batches
+}
+
+/// What waits for somebody.
+async fn waits(world: &World) -> Vec<Kind> {
+    let at = At { now: world.app.clock.now(), today: world.today() };
+    let mut tx = world.tx().await;
+    attention::counts(&mut tx, at).await.unwrap().into_iter().map(|(kind, _)| kind).collect()
 }
 
 /// One round of the worker's two steps.

@@ -1,11 +1,11 @@
 //! Reports in every form, and those that are none.
 
-use super::{pay, round, until, until_stage, with_dropzone};
+use super::{pay, round, until, until_stage, waits, with_dropzone};
 use crate::support::world::World;
 use rust_decimal::Decimal;
 use serde_json::json;
 use stipend::id::BatchId;
-use stipend::payout::attention::{self, At, Kind};
+use stipend::payout::attention::Kind;
 use stipend::payout::decide::{self, Undecided};
 use stipend::payout::files;
 use stipend::payout::stuck::Word;
@@ -17,12 +17,6 @@ async fn owing(affiliates: usize) -> World {
         world.owe(&format!("p{number}@example.com"), &["10.00"]).await;
     }
     world
-}
-
-async fn waits(world: &World) -> Vec<Kind> {
-    let at = At { now: world.app.clock.now(), today: world.today() };
-    let mut tx = world.tx().await;
-    attention::counts(&mut tx, at).await.unwrap().into_iter().map(|(kind, _)| kind).collect()
 }
 
 /// Items by state.
