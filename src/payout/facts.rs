@@ -217,7 +217,8 @@ async fn write(tx: &mut Tx, changes: &[(Known, Known)], now: OffsetDateTime) -> 
             $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::text[]
         ) as n (id, state, wait, not_paid, paypal_item_id, transaction_id, fee, fee_currency, error_name, error_message,
                 time_processed, confirmed_at, flagged)
-        where i.merchant_id = $1 and i.id = n.id
+        -- The second condition says to the planner that few of a large batch are meant.
+        where i.merchant_id = $1 and i.id = n.id and i.id = any($3)
         "#,
         merchant.0,
         now,

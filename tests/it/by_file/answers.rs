@@ -29,6 +29,17 @@ async fn wait(world: &World) {
     }
 }
 
+/// The simulated PayPal has taken what lies in the folder.
+async fn picked_up(world: &World) {
+    for _ in 0..200 {
+        if world.door("dropzone").await["users"][0]["incoming"] == json!([]) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("nobody picks the file up: {}", world.door("dropzone").await);
+}
+
 async fn owing() -> World {
     let mut world = with_dropzone().await;
     world.owe("a@example.com", &["10.00"]).await;
@@ -135,6 +146,7 @@ async fn a_cut_upload_is_put_again_under_the_same_name_and_paid_once() {
     round(&world).await;
     assert!(doubted(&world, batch).await, "nobody knows how much of it arrived");
     assert_eq!(world.standings().await["unknown"], 2);
+    picked_up(&world).await;
     world.advance(Duration::hours(2));
     until(&world, batch, "accepted").await;
     until_stage(&world, batch, "out").await;
@@ -179,7 +191,8 @@ async fn a_full_server_is_tried_again() {
     round(&world).await;
     assert_eq!((world.batch(batch).await.0.as_str(), doubted(&world, batch).await), ("submitting", true));
     assert_eq!(world.standings().await.get("owed"), None, "nothing is freed by trouble");
-    world.advance(Duration::minutes(5));
+    picked_up(&world).await;
+    world.advance(Duration::hours(2));
     until(&world, batch, "accepted").await;
     until_stage(&world, batch, "out").await;
     assert_eq!(world.standings().await["paid"], 2);
