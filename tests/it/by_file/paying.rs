@@ -37,7 +37,7 @@ async fn the_frozen_file_holds_each_item_once() {
     let batch = prepare(&world).await[0];
     let mut tx = world.tx().await;
     let mut content = Vec::new();
-    while let Some(part) = files::input_part(&mut tx, batch, content.len() as i32).await.unwrap() {
+    while let Some(part) = files::input_part(&mut tx, batch, i32::try_from(content.len()).unwrap()).await.unwrap() {
         content.push(part);
     }
     let content = content.concat();
