@@ -76,14 +76,14 @@ pub(super) const ROWS: &[Row] = &[
     row(
         &["DROPZONE_SIGN_IN_REFUSED"],
         SenderMustAct,
-        Fix::ContactPayPal,
+        Fix::Account,
         "PayPal’s DropZone does not let us in. Check the user name, and that PayPal has entered our public key for it.",
         DELAYED,
     ),
     row(
         &["DROPZONE_HOST_KEY_CHANGED"],
         SenderMustAct,
-        Fix::ContactPayPal,
+        Fix::Account,
         "PayPal’s DropZone shows another key than the approved one, so nothing is sent. Ask PayPal, then approve the new key.",
         DELAYED,
     ),
