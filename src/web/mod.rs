@@ -23,6 +23,7 @@ mod invitation;
 mod page;
 pub mod pages;
 mod people;
+mod restoration;
 mod review;
 mod routes;
 mod session;
@@ -35,6 +36,7 @@ mod webhooks;
 pub mod when;
 
 pub use error::{Error, Result};
+use extract::whole;
 pub use extract::{Form, Path, Query, Upload};
 pub use guard::{FORM_BYTES, TOKEN_FIELD};
 pub use page::{Flash, FormErrors, Frame, Section, See, Tone, html, page, see, unaccepted};
@@ -66,6 +68,7 @@ pub fn pages() -> Routes {
         .with(dropzone::routes)
         .with(due::routes)
         .with(review::routes)
+        .with(restoration::routes)
         .with(batches::routes)
         .with(attention::routes)
         .with(settings::routes)
