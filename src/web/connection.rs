@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 const PAGE: &str = "/integrations/payment";
+const UPGRADED: &str = "Upgraded. Your next payment will use the new connection.";
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -269,7 +270,7 @@ async fn save(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) 
     match connection::save(&app, signed.merchant, &signed.actor(&app), &details).await? {
         Ok(Outcome::Ready) => {
             let said = match upgrades {
-                true => "Upgraded. Your next payment will use the new connection.",
+                true => UPGRADED,
                 false => "PayPal is connected. Your next payment will use this connection.",
             };
             Ok(see(PAGE).saying(said).into_response())
@@ -338,6 +339,7 @@ fn unfinished(batches: &[Blocking]) -> String {
 }
 
 async fn check_again(State(app): State<App>, signed: Signed) -> Result<Response> {
+    let upgrades = connection::legacy::in_force(&mut signed.tx(&app).await?).await?.is_some();
     let outcome = match connection::check_again(&app, signed.merchant, &signed.actor(&app)).await? {
         Ok(Some(outcome)) => outcome,
         Ok(None) => {
@@ -350,6 +352,7 @@ async fn check_again(State(app): State<App>, signed: Signed) -> Result<Response>
     let mut tx = signed.tx(&app).await?;
     let card = connection::card(&mut tx).await?;
     let told = match outcome {
+        Outcome::Ready if upgrades => see(PAGE).saying(UPGRADED),
         Outcome::Ready => see(PAGE).saying("PayPal confirmed the connection: it is ready to pay."),
         // Nothing of this is kept beside a connection that works, so only this page can say it.
         Outcome::Unreachable if card.candidate.is_none() => {

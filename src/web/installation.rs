@@ -298,7 +298,13 @@ async fn enter(State(app): State<App>, visitor: Visitor, Form(typed): Form<Enter
     }
     let (Some(merchant), Ok(details)) = (merchant, &read) else {
         for (field, problem) in read.err().into_iter().flatten() {
-            errors.add(field, sentence(problem));
+            let of = match field {
+                "api_username" => "API user name",
+                "api_password" => "API password",
+                "api_signature" => "Signature",
+                _ => "Environment",
+            };
+            errors.add(field, format!("{of}: {problem}."));
         }
         return unaccepted(&New::of(&visitor, typed, errors));
     };

@@ -49,7 +49,7 @@ async fn a_crash_at_any_step_of_an_upgrade_leaves_one_connection_in_force() {
             assert!(card.text().contains("The check was interrupted"), "{place}: {}", card.text());
             assert!(card.text().contains("Upgrade it to keep paying"), "{place}");
             let done = ann.submit(&card, "/integrations/payment/paypal/verification", &[]).await;
-            assert!(done.text().contains("PayPal confirmed the connection"), "{place}: {}", done.text());
+            assert!(done.text().contains("Upgraded. Your next payment"), "{place}: {}", done.text());
         }
         assert_eq!(in_force(&world, world.merchant).await, (vec!["rest".to_owned()], false), "{place}");
         assert!(!ann.open(CARD).await.text().contains("old Mass Pay service"), "{place}");

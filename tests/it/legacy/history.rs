@@ -80,7 +80,13 @@ async fn what_was_paid_by_masspay_is_not_paid_again_and_what_may_have_been_waits
     let attention = ann.open("/attention").await;
     assert!(attention.text().matches("what became of it is not known").count() == 2, "{}", attention.text());
     let paid = ann.open("/affiliate_payments/paid").await.text();
-    assert!(paid.contains("MP-1") && paid.contains("MP-2") && !paid.contains("MP-3"), "{paid}");
+    assert!(
+        paid.contains("via PayPal’s old Mass Pay")
+            && paid.contains("MP-1")
+            && paid.contains("MP-2")
+            && !paid.contains("MP-3"),
+        "{paid}"
+    );
 
     // The first payment through the Payouts API takes neither what was paid nor what may have been.
     assert_eq!(world.connect("demo-client", "demo-secret").await, Outcome::Ready);

@@ -158,8 +158,8 @@ async fn a_connection_is_entered_by_hand() {
     };
     for (merchant, environment, password, words) in [
         ("Nowhere", "live", password, "There is no merchant of this name"),
-        ("Acme", "moon", password, "Write live, sandbox or simulator"),
-        ("Acme", "live", "", "It is empty"),
+        ("Acme", "moon", password, "Environment: write live, sandbox or simulator"),
+        ("Acme", "live", "", "API password: it is empty"),
     ] {
         let refused = olga.submit(&form, PAGE, &fields(merchant, environment, password)).await;
         assert!(refused.status == 422 && refused.text().contains(words), "{words}: {}", refused.text());
