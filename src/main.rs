@@ -7,13 +7,15 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use stipend::admin::{self, Added, NewMerchant, NewPerson};
 use stipend::clock::Clock;
-use stipend::command_line::{Command, CommandLine, LargeBatchCommand, LegacyCommand, MerchantCommand, UserCommand};
+use stipend::command_line::{
+    Command, CommandLine, KeyCommand, LargeBatchCommand, LegacyCommand, MerchantCommand, UserCommand,
+};
 use stipend::config::{Data, DataFlags, Problems};
 use stipend::database::Database;
 use stipend::database::local::LocalPostgres;
 use stipend::legacy::{self, Reported};
 use stipend::role::Role;
-use stipend::{demo, large_batch_check, serve, simulator, telemetry, verify};
+use stipend::{demo, large_batch_check, rotation, serve, simulator, telemetry, verify};
 
 /// The status of a configuration that cannot be run with, and of a file that cannot be checked; clap uses it for unknown
 /// flags too.
@@ -55,11 +57,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Demo(args) => demo::run(args).await?,
         Command::Migrate { data } => {
-            administer(data, async |_, _| Ok("The database has this version's schema".to_owned())).await?;
+            administer(data, async |_| Ok("The database has this version's schema".to_owned())).await?;
         }
         Command::Verify { merchant, data } => {
             let mut broken = Vec::new();
-            administer(data, async |database, _| {
+            administer(data, async |database| {
                 let report = verify::verify(database, merchant.as_deref()).await?;
                 broken = report.broken();
                 Ok(report.to_string())
@@ -73,18 +75,23 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Legacy(command) => return bring_over(command).await,
         Command::Merchant(MerchantCommand::Add { name, time_zone, data }) => {
-            administer(data, async |database, _| add_merchants(database, name, &time_zone).await).await?;
+            administer(data, async |database| add_merchants(database, name, &time_zone).await).await?;
         }
         Command::User(UserCommand::Add { email, merchant, role, data }) => {
-            administer(data, async |database, _| add_person(database, &email, &merchant, role).await).await?;
+            administer(data, async |database| add_person(database, &email, &merchant, role).await).await?;
         }
         Command::User(UserCommand::InstallationAdmin { email, remove, data }) => {
-            administer(data, async |database, _| {
+            administer(data, async |database| {
                 admin::set_installation_admin(database, &Clock::system(), &email, !remove).await?;
                 let what = if remove { "no longer is an administrator" } else { "is an administrator" };
                 Ok(format!("{email} {what} of this installation"))
             })
             .await?;
+        }
+        Command::Key(KeyCommand::Rotate { data }) => {
+            let data = read(data)?;
+            let key_file = data.master_key_file.clone();
+            administer_on(data, async |database| rotation::rotate(database, &Clock::system(), &key_file).await).await?;
         }
         Command::LargeBatch(LargeBatchCommand::Check(args)) => return Ok(check_large_batch(&args)),
     }
@@ -121,9 +128,11 @@ async fn bring_over(command: LegacyCommand) -> anyhow::Result<ExitCode> {
     let mut unusable = None;
     match command {
         LegacyCommand::Import { replace, data, .. } => {
-            administer(data, async |database, data| {
+            let data = read(data)?;
+            let key_file = data.master_key_file.clone();
+            administer_on(data, async |database| {
                 let clock = Clock::system();
-                let vault = admin::open_vault(database, &clock, &data.master_key_file).await?;
+                let vault = admin::open_vault(database, &clock, &key_file).await?;
                 let read = legacy::import::import(database, &vault, &clock, file, replace, &mut reported).await?;
                 unusable = read.err();
                 Ok(if unusable.is_none() { reported.summary() } else { "nothing of it was used".to_owned() })
@@ -131,7 +140,7 @@ async fn bring_over(command: LegacyCommand) -> anyhow::Result<ExitCode> {
             .await?;
         }
         LegacyCommand::History { data, .. } => {
-            administer(data, async |database, _| {
+            administer(data, async |database| {
                 let read = legacy::history::history(database, &Clock::system(), file, &mut reported).await?;
                 unusable = read.err();
                 Ok(if unusable.is_none() { reported.summary() } else { "nothing of it was used".to_owned() })
@@ -150,18 +159,29 @@ async fn bring_over(command: LegacyCommand) -> anyhow::Result<ExitCode> {
 /// instance runs right now is joined, else it is started for as long as this takes.
 async fn administer(
     data: DataFlags,
-    command: impl AsyncFnOnce(&Database, &Data) -> anyhow::Result<String>,
+    command: impl AsyncFnOnce(&Database) -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
+    administer_on(read(data)?, command).await
+}
+
+fn read(data: DataFlags) -> anyhow::Result<Data> {
     let mut problems = Problems::default();
     let data = data.read(&mut problems);
-    let Some(mut data) = problems.none_or_all(data)? else { unreachable!("what is not read is a problem") };
+    let Some(data) = problems.none_or_all(data)? else { unreachable!("what is not read is a problem") };
+    Ok(data)
+}
+
+async fn administer_on(
+    mut data: Data,
+    command: impl AsyncFnOnce(&Database) -> anyhow::Result<String>,
+) -> anyhow::Result<()> {
     telemetry::start_log("warn");
     if data.database_url.is_none() {
         data.database_url = LocalPostgres::of_another_instance(&data.folder)?.map(SecretString::from);
     }
     let (database, local) = serve::open_database(&data).await?;
     let outcome = match database.migrate().await {
-        Ok(()) => command(&database, &data).await,
+        Ok(()) => command(&database).await,
         Err(error) => Err(error),
     };
     database.pool().close().await;

@@ -5,6 +5,7 @@
 
 use super::lines::Lines;
 use super::{Reported, Unusable};
+use crate::admin;
 use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::connection::legacy::{LegacyDetails, NotPut, Put, put};
@@ -72,6 +73,8 @@ pub async fn import(
             }
         };
         let actor = Actor { person: None, address: None, at: clock.now() };
+        // Nothing is sealed with a key that is being changed: this is no instance, which would be seen running.
+        let _held = admin::hold_key(database, vault).await?;
         let mut tx = database.merchant(id).await?;
         match put(&mut tx, vault, &actor, &details.0, details.1, replace).await? {
             Ok(put) => {
