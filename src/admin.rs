@@ -183,6 +183,37 @@ pub async fn add_person(
     Ok(added)
 }
 
+/// Makes somebody an administrator of the installation, or takes that away. Every merchant they belong to is told.
+pub async fn set_installation_admin(
+    database: &Database,
+    clock: &Clock,
+    email: &str,
+    is_one: bool,
+) -> Result<PersonId, Refused> {
+    let at = clock.now();
+    let mut tx = begin(database).await?;
+    let person = sqlx::query_scalar!(
+        r#"update people set is_installation_admin = $2 where lower(email) = lower($1) returning id as "id: PersonId""#,
+        email.trim(),
+        is_one
+    );
+    let Some(person) = person.fetch_optional(&mut *tx).await? else {
+        let message = format!("nobody signs in with {:?}; add them to a merchant first", email.trim());
+        return Err(Refused::Entered(vec![Problem::new("email", message)]));
+    };
+    let merchants = sqlx::query_scalar!(
+        r#"select merchant_id as "merchant: MerchantId" from memberships where person_id = $1 order by merchant_id"#,
+        person.0
+    );
+    let action = if is_one { "became installation admin" } else { "is installation admin no longer" };
+    for merchant in merchants.fetch_all(&mut *tx).await? {
+        let details = json!({"email": email.trim()});
+        record_for(&mut tx, merchant, &nobody(at), action, &format!("person {person}"), details).await?;
+    }
+    tx.commit().await?;
+    Ok(person)
+}
+
 /// While nobody can sign in: a new code, without which nobody can be the first. The one before it is void.
 pub async fn setup_code(database: &Database) -> anyhow::Result<Option<String>> {
     const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -207,7 +238,8 @@ pub async fn check_setup_code(database: &Database, typed: &str) -> sqlx::Result<
     code_fits(&mut tx, typed).await
 }
 
-/// The first merchant and its first person, an admin, in one step; afterwards the code is void.
+/// The first merchant and its first person, an admin of both the merchant and the installation, in one step; afterwards
+/// the code is void.
 pub async fn create_first(
     database: &Database,
     clock: &Clock,
@@ -233,6 +265,7 @@ pub async fn create_first(
     let merchant_id = insert_merchant(&mut tx, &merchant, &zone, now).await?;
     let person_id = insert_person(&mut tx, &person, &hash, now).await?;
     set_role(&mut tx, (merchant_id, person_id), Role::Admin, now).await?;
+    sqlx::query!("update people set is_installation_admin = true where id = $1", person_id.0).execute(&mut *tx).await?;
     sqlx::query!("update installation set setup_code_sha256 = null").execute(&mut *tx).await?;
     let who = Actor { person: Some(person_id), address, at: now };
     let details = json!({"merchant": merchant.name.trim(), "email": person.email.trim(), "role": Role::Admin.name()});
@@ -245,6 +278,14 @@ pub async fn create_first(
 pub(crate) async fn begin(database: &Database) -> sqlx::Result<Transaction<'static, Postgres>> {
     let mut tx = database.installation().await?;
     sqlx::query!("select pg_advisory_xact_lock($1)", ADMINISTRATION).execute(&mut *tx).await?;
+    Ok(tx)
+}
+
+/// The master key stays while this is held; an error if it is another one than this vault's already.
+pub(crate) async fn hold_key(database: &Database, vault: &Vault) -> anyhow::Result<Transaction<'static, Postgres>> {
+    let mut tx = begin(database).await?;
+    let key_id = sqlx::query_scalar!("select key_id from installation").fetch_one(&mut *tx).await?;
+    ensure!(key_id == vault.key_id(), "the master key was changed meanwhile to {key_id}; begin again");
     Ok(tx)
 }
 

@@ -7,10 +7,13 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use stipend::admin::{self, Added, NewMerchant, NewPerson};
 use stipend::clock::Clock;
-use stipend::command_line::{Command, CommandLine, KeyCommand, LargeBatchCommand, MerchantCommand, UserCommand};
+use stipend::command_line::{
+    Command, CommandLine, KeyCommand, LargeBatchCommand, LegacyCommand, MerchantCommand, UserCommand,
+};
 use stipend::config::{Data, DataFlags, Problems};
 use stipend::database::Database;
 use stipend::database::local::LocalPostgres;
+use stipend::legacy::{self, Reported};
 use stipend::role::Role;
 use stipend::{demo, large_batch_check, restored, rotation, serve, simulator, telemetry, verify};
 
@@ -70,11 +73,20 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             telemetry::start_log("warn");
             simulator::run(args).await?;
         }
+        Command::Legacy(command) => return bring_over(command).await,
         Command::Merchant(MerchantCommand::Add { name, time_zone, data }) => {
-            administer(data, async |database| add_merchant(database, NewMerchant { name, time_zone }).await).await?;
+            administer(data, async |database| add_merchants(database, name, &time_zone).await).await?;
         }
         Command::User(UserCommand::Add { email, merchant, role, data }) => {
             administer(data, async |database| add_person(database, &email, &merchant, role).await).await?;
+        }
+        Command::User(UserCommand::InstallationAdmin { email, remove, data }) => {
+            administer(data, async |database| {
+                admin::set_installation_admin(database, &Clock::system(), &email, !remove).await?;
+                let what = if remove { "no longer is an administrator" } else { "is an administrator" };
+                Ok(format!("{email} {what} of this installation"))
+            })
+            .await?;
         }
         Command::Key(KeyCommand::Rotate { data }) => {
             let data = read(data)?;
@@ -99,6 +111,51 @@ fn check_large_batch(args: &large_batch_check::Args) -> ExitCode {
             ExitCode::from(MISUSED)
         }
     }
+}
+
+/// Reads a file of PayPal's old Mass Pay service, and tells of each line that it could not use.
+async fn bring_over(command: LegacyCommand) -> anyhow::Result<ExitCode> {
+    let mut say = |sentence: &str| {
+        let _nobody_reads = writeln!(std::io::stdout(), "{sentence}");
+    };
+    let mut reported = Reported::new(&mut say);
+    let (LegacyCommand::Import { file: path, .. } | LegacyCommand::History { file: path, .. }) = &command;
+    let path = path.clone();
+    let file = match std::fs::File::open(&path) {
+        Ok(file) => file,
+        Err(error) => {
+            eprintln!("stipend: {}: {error}", path.display());
+            return Ok(ExitCode::from(MISUSED));
+        }
+    };
+    let mut unusable = None;
+    match command {
+        LegacyCommand::Import { replace, data, .. } => {
+            let data = read(data)?;
+            let key_file = data.master_key_file.clone();
+            administer_on(data, async |database| {
+                let clock = Clock::system();
+                let vault = admin::open_vault(database, &clock, &key_file).await?;
+                let read = legacy::import::import(database, &vault, &clock, file, replace, &mut reported).await?;
+                unusable = read.err();
+                Ok(if unusable.is_none() { reported.summary() } else { "nothing of it was used".to_owned() })
+            })
+            .await?;
+        }
+        LegacyCommand::History { data, .. } => {
+            administer(data, async |database| {
+                let read = legacy::history::history(database, &Clock::system(), file, &mut reported).await?;
+                unusable = read.err();
+                Ok(if unusable.is_none() { reported.summary() } else { "nothing of it was used".to_owned() })
+            })
+            .await?;
+        }
+    }
+    if let Some(unusable) = unusable {
+        eprintln!("stipend: {}: {unusable}", path.display());
+        return Ok(ExitCode::from(MISUSED));
+    }
+    Ok(if reported.not_used() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs a command of administration on the migrated database and prints what came of it. A local Postgres that an
@@ -138,10 +195,15 @@ async fn administer_on(
     Ok(())
 }
 
-async fn add_merchant(database: &Database, new: NewMerchant) -> anyhow::Result<String> {
-    let said = format!("{} is a merchant here now", new.name);
-    admin::add_merchant(database, &Clock::system(), new).await?;
-    Ok(said)
+/// One after the other; the first that cannot be added ends it.
+async fn add_merchants(database: &Database, names: Vec<String>, time_zone: &str) -> anyhow::Result<String> {
+    let mut said = Vec::new();
+    for name in names {
+        said.push(format!("{name} is a merchant here now"));
+        let new = NewMerchant { name, time_zone: time_zone.to_owned() };
+        admin::add_merchant(database, &Clock::system(), new).await?;
+    }
+    Ok(said.join("\n"))
 }
 
 async fn add_person(database: &Database, email: &str, merchant: &str, role: Role) -> anyhow::Result<String> {

@@ -19,6 +19,8 @@ pub enum Channel {
     File,
     /// By hand, outside.
     Manual,
+    /// Through PayPal's old Mass Pay service, before the merchant came here.
+    Legacy,
     /// Before the merchant came here; the commission was imported as paid.
     Before,
 }
@@ -30,6 +32,7 @@ impl Channel {
             Channel::Api => "via PayPal",
             Channel::File => "via PayPal file",
             Channel::Manual => "manual",
+            Channel::Legacy => "via PayPal’s old Mass Pay",
             Channel::Before => "before Stipend",
         }
     }
@@ -111,7 +114,7 @@ impl Wanted {
 
 /// At most `limit` payments from a place on, the latest first.
 pub async fn payments(tx: &mut Tx, wanted: &Wanted, place: Place<Uuid>, limit: i64) -> sqlx::Result<Vec<Payment>> {
-    const ITEMS: &str = "(select t.id, t.affiliate_id, b.rail as channel, t.batch_id, b.number,
+    const ITEMS: &str = "(select t.id, t.affiliate_id, case when b.legacy then 'legacy' else b.rail end as channel, t.batch_id, b.number,
             coalesce(t.time_processed, t.changed_at) as paid_at, null::date as paid_on,
             coalesce(t.transaction_id, b.reference) as reference, t.currency, t.amount,
             b.paypal_batch_id, t.paypal_item_id, t.fee, t.fee_currency, t.receiver, b.created_at

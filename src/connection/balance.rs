@@ -69,7 +69,7 @@ pub async fn refresh(app: &App, merchant: MerchantId) -> anyhow::Result<()> {
         r#"
         update connections
         set balance_asked_at = $2
-        where merchant_id = $1 and in_force and (balance_asked_at is null or balance_asked_at <= $3)
+        where merchant_id = $1 and in_force and kind = 'rest' and (balance_asked_at is null or balance_asked_at <= $3)
         returning id as "id: ConnectionId"
         "#,
         merchant.0,

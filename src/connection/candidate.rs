@@ -159,7 +159,7 @@ pub(super) async fn drop(tx: &mut Tx, id: CandidateId) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The confirmed details take over: one connection in force before, one after.
+/// The confirmed details take over: one connection in force before, one after. Whether that upgraded a legacy one.
 pub(super) async fn swap(
     tx: &mut Tx,
     app: &App,
@@ -167,7 +167,7 @@ pub(super) async fn swap(
     candidate: CandidateId,
     details: &Credentials,
     checked: &Checked,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let merchant = tx.merchant();
     let passed = sqlx::query!(
         r#"
@@ -184,18 +184,23 @@ pub(super) async fn swap(
     .await?;
     ensure!(passed.rows_affected() == 1, "another Save replaced these details while PayPal was asked");
 
-    sqlx::query!(
+    let retired = sqlx::query_scalar!(
         r#"
         update connections
-        set in_force = false, secret = null
-        where merchant_id = $1 and in_force and (environment, client_id) <> ($2, $3)
+        set in_force = false,
+            secret = null,
+            upgraded_at = case when kind = 'legacy_masspay' then $4::timestamptz end
+        where merchant_id = $1 and in_force and (environment, client_id) is distinct from ($2::text, $3::text)
+        returning kind
         "#,
         merchant.0,
         details.environment.code(),
-        details.client_id
+        details.client_id,
+        app.clock.now()
     )
-    .execute(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
 
-    store::put_in_force(tx, app, actor, details, checked).await
+    store::put_in_force(tx, app, actor, details, checked).await?;
+    Ok(retired.as_deref() == Some("legacy_masspay"))
 }

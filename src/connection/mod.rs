@@ -7,6 +7,7 @@
 pub mod balance;
 mod candidate;
 pub mod dropzone;
+pub mod legacy;
 pub mod notifications;
 pub mod pause;
 mod store;
@@ -19,6 +20,7 @@ pub use verify::{Checked, Outcome, check};
 
 use crate::app::App;
 use crate::audit::{self, Actor};
+use crate::crash::crash_point;
 use crate::database::Tx;
 use crate::id::{CandidateId, MerchantId};
 use crate::paypal::{Credentials, Environment};
@@ -103,6 +105,7 @@ pub async fn save(
     let change = serde_json::json!({ "old": old, "new": told(details) });
     audit::record(&mut tx, actor, "saved PayPal details", "PayPal connection", change).await?;
     tx.commit().await?;
+    crash_point("details_saved");
     prove(app, merchant, actor, id, details).await
 }
 
@@ -174,6 +177,7 @@ async fn prove(
     details: &Credentials,
 ) -> anyhow::Result<Result<Outcome, Refused>> {
     let checked = check(&app.paypal, details).await;
+    crash_point("details_checked");
     if checked.outcome == Outcome::Ready {
         // A webhook that stays behind is answered "nobody here".
         notifications::leave(app, merchant, Some(details)).await?;
@@ -187,12 +191,18 @@ async fn prove(
             tx.commit().await?;
             return Ok(Err(refused));
         }
-        candidate::swap(&mut tx, app, actor, id, details, &checked).await?;
-        audit::record(&mut tx, actor, "connected PayPal", "PayPal connection", told(details)).await?;
+        if candidate::swap(&mut tx, app, actor, id, details, &checked).await? {
+            audit::record(&mut tx, actor, "upgraded PayPal", "PayPal connection", told(details)).await?;
+            legacy::tell_of_upgrade(&mut tx, actor).await?;
+        } else {
+            audit::record(&mut tx, actor, "connected PayPal", "PayPal connection", told(details)).await?;
+        }
+        crash_point("before_swap");
     } else {
         candidate::fail(&mut tx, app, id, &checked).await?;
     }
     tx.commit().await?;
+    crash_point("after_swap");
     app.wake.notify_waiters();
     Ok(Ok(checked.outcome))
 }
@@ -217,6 +227,7 @@ async fn refusal(app: &App, tx: &mut Tx, details: &Credentials) -> anyhow::Resul
     {
         return Ok(Some(Refused::EnvironmentFixed(fixed)));
     }
+    // A legacy connection has no batches that only it could follow.
     let same = in_force(tx)
         .await?
         .is_none_or(|now| now.environment == details.environment && now.client_id == details.client_id);

@@ -116,6 +116,7 @@ async fn to_register(app: &App, base: &str) -> anyhow::Result<Option<Listening>>
             select merchant_id, id
             from connections
             where in_force
+                and kind = 'rest'
                 and secret is not null
                 and (webhook_look_at is null
                     or webhook_look_at <= $1
@@ -214,7 +215,7 @@ pub async fn listening(app: &App, id: ConnectionId) -> anyhow::Result<Option<Lis
             webhook_id,
             events_look_at
         from connections
-        where id = $1 and in_force and secret is not null
+        where id = $1 and in_force and kind = 'rest' and secret is not null
         "#,
         id.0
     )

@@ -1,6 +1,7 @@
 //! SQL of connections.
 
 use super::candidate::{self, Candidate};
+use super::legacy::{self, Legacy};
 use super::pause::{self, Pause};
 use super::{Checked, Outcome};
 use crate::app::App;
@@ -50,6 +51,8 @@ pub struct Blocking {
 pub struct Card {
     /// The connection in force.
     pub connection: Option<Connection>,
+    /// A legacy one in force in its place.
+    pub legacy: Option<Legacy>,
     /// What of it waits.
     pub pauses: Vec<Pause>,
     /// What was saved beside it and has not passed.
@@ -66,6 +69,7 @@ pub struct Card {
 pub async fn card(tx: &mut Tx) -> anyhow::Result<Card> {
     Ok(Card {
         connection: in_force(tx).await?,
+        legacy: legacy::in_force(tx).await?,
         pauses: pause::all(tx).await?,
         candidate: candidate::open_card(tx).await?,
         fixed_environment: fixed_environment(tx).await?,
@@ -74,7 +78,7 @@ pub async fn card(tx: &mut Tx) -> anyhow::Result<Card> {
     })
 }
 
-/// The connection in force.
+/// The connection in force, if payments can go through it: a legacy one is not among them.
 pub async fn in_force(tx: &mut Tx) -> sqlx::Result<Option<Connection>> {
     let merchant = tx.merchant();
     sqlx::query_as!(
@@ -83,15 +87,15 @@ pub async fn in_force(tx: &mut Tx) -> sqlx::Result<Option<Connection>> {
         select
             id as "id: ConnectionId",
             environment as "environment: Environment",
-            client_id,
+            client_id as "client_id!",
             connected_at,
             checked_at,
-            check_outcome as "check_outcome: Outcome",
+            check_outcome as "check_outcome!: Outcome",
             unreadable_at,
             unreadable_why,
             first_payout_accepted_at
         from connections
-        where merchant_id = $1 and in_force
+        where merchant_id = $1 and in_force and kind = 'rest'
         "#,
         merchant.0
     )
@@ -153,9 +157,9 @@ pub async fn credentials(tx: &mut Tx, vault: &Vault, id: ConnectionId) -> anyhow
     let merchant = tx.merchant();
     let row = sqlx::query!(
         r#"
-        select environment as "environment: Environment", client_id, secret
+        select environment as "environment: Environment", client_id as "client_id!", secret
         from connections
-        where merchant_id = $1 and id = $2
+        where merchant_id = $1 and id = $2 and kind = 'rest'
         "#,
         merchant.0,
         id.0

@@ -4,17 +4,24 @@ use super::HINTS;
 use super::affiliates::{self, Affiliate};
 use super::commissions::{self, Commission};
 use crate::admin::{self, NewMerchant, NewPerson};
+use crate::audit::Actor;
 use crate::clock::Clock;
+use crate::connection::legacy::{LegacyDetails, put};
 use crate::database::{Database, Tx};
-use crate::id::{AffiliateId, CommissionId};
+use crate::id::{AffiliateId, CommissionId, MerchantId};
 use crate::role::Role;
-use anyhow::ensure;
+use crate::vault::Vault;
+use anyhow::{anyhow, ensure};
 use rust_decimal::Decimal;
+use secrecy::SecretString;
 use std::path::Path;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 const MERCHANT: &str = "Northwind Outdoor";
+/// A second one, whose connection to PayPal is to be upgraded.
+const LEGACY_MERCHANT: &str = "Tailwind Books";
+const LEGACY_SIZE: Size = Size { affiliates: 24, commissions: 60 };
 const TIME_ZONE: &str = "Europe/Berlin";
 /// Rows that one statement inserts.
 const PORTION: usize = 20_000;
@@ -35,7 +42,8 @@ pub async fn refuse_other_data(database: &Database, folder: &Path) -> anyhow::Re
     }
     let (merchants, people) = admin::everybody(database).await?;
     let is_demo = people.iter().any(|email| email == HINTS.email);
-    let was_begun = people.is_empty() && merchants.iter().all(|name| name == MERCHANT);
+    let was_begun =
+        people.is_empty() && merchants.iter().all(|name| [MERCHANT, LEGACY_MERCHANT].contains(&name.as_str()));
     ensure!(
         is_demo || was_begun,
         "the data folder {} holds an installation that is not a demo; choose another one with --data-dir",
@@ -58,7 +66,13 @@ pub async fn drop_everything(database: &Database) -> sqlx::Result<()> {
 
 /// Whether the example data has been made: its commissions come last.
 pub async fn is_there(database: &Database) -> sqlx::Result<bool> {
-    let Some(merchant) = admin::find_merchant(database, MERCHANT).await? else { return Ok(false) };
+    match admin::find_merchant(database, MERCHANT).await? {
+        Some(merchant) => has_commissions(database, merchant).await,
+        None => Ok(false),
+    }
+}
+
+async fn has_commissions(database: &Database, merchant: MerchantId) -> sqlx::Result<bool> {
     let mut tx = database.merchant(merchant).await?;
     let there = sqlx::query_scalar!(
         r#"select exists (select from commissions where merchant_id = $1) as "there!""#,
@@ -68,18 +82,44 @@ pub async fn is_there(database: &Database) -> sqlx::Result<bool> {
 }
 
 /// Makes the example data. What an interrupted start left of it is completed.
-pub async fn fill(database: &Database, clock: &Clock, size: Size) -> anyhow::Result<()> {
-    let merchant = match admin::find_merchant(database, MERCHANT).await? {
+pub async fn fill(database: &Database, clock: &Clock, vault: &Vault, size: Size) -> anyhow::Result<()> {
+    let legacy = add_merchant(database, clock, LEGACY_MERCHANT).await?;
+    let details =
+        ["tailwind_api1.example.com", "EXAMPLEPASSWORD1", "An-Example.Of-A-Signature"].map(SecretString::from);
+    let [user_name, password, signature] = &details;
+    let details = LegacyDetails::read("simulator", user_name, password, signature);
+    let details = details.map_err(|bad| anyhow!("the example is wrong: {bad:?}"))?;
+    let actor = Actor { person: None, address: None, at: clock.now() };
+    let mut tx = database.merchant(legacy).await?;
+    let since = Some(clock.now() - Duration::days(3_000));
+    // A refusal is what an interrupted start, or somebody since, has left.
+    let _left_as_it_is = put(&mut tx, vault, &actor, &details, since, false).await?;
+    tx.commit().await?;
+    if !has_commissions(database, legacy).await? {
+        fill_merchant(database, clock, legacy, LEGACY_SIZE).await?;
+    }
+    // The last, by which the next start knows that all of it is there.
+    let merchant = add_merchant(database, clock, MERCHANT).await?;
+    admin::set_installation_admin(database, clock, HINTS.email, true).await?;
+    fill_merchant(database, clock, merchant, size).await
+}
+
+/// The merchant, with the demo's person as its admin.
+async fn add_merchant(database: &Database, clock: &Clock, name: &str) -> anyhow::Result<MerchantId> {
+    let merchant = match admin::find_merchant(database, name).await? {
         Some(merchant) => merchant,
         None => {
-            let new = NewMerchant { name: MERCHANT.to_owned(), time_zone: TIME_ZONE.to_owned() };
+            let new = NewMerchant { name: name.to_owned(), time_zone: TIME_ZONE.to_owned() };
             admin::add_merchant(database, clock, new).await?
         }
     };
     let (email, password) = (HINTS.email.to_owned(), HINTS.password.into());
     let person = NewPerson { email, name: "Dana Moreno".to_owned(), password };
-    admin::add_person(database, clock, MERCHANT, Role::Admin, person).await?;
+    admin::add_person(database, clock, name, Role::Admin, person).await?;
+    Ok(merchant)
+}
 
+async fn fill_merchant(database: &Database, clock: &Clock, merchant: MerchantId, size: Size) -> anyhow::Result<()> {
     let mut tx = database.merchant(merchant).await?;
     let mut ids = affiliate_ids(&mut tx).await?;
     if ids.is_empty() {

@@ -7,6 +7,7 @@ mod affiliates;
 mod commissions;
 mod data;
 
+use crate::admin;
 use crate::app::Hints;
 use crate::clock::Clock;
 use crate::config::{self, Data, Mail, Problems, Serve};
@@ -186,7 +187,8 @@ async fn prepare(
         let rehearsal = Rehearsal { http: serve::http_client()?, clock: clock.clone(), simulator: url.clone() };
         rehearsal.join(shutdown).await;
         say(&format!("Making {} affiliates and {} commissions", wanted.size.affiliates, wanted.size.commissions));
-        data::fill(database, &clock, wanted.size).await?;
+        let vault = admin::open_vault(database, &clock, &wanted.folder.join("master.key")).await?;
+        data::fill(database, &clock, &vault, wanted.size).await?;
     }
     Ok((simulator, url))
 }
@@ -204,6 +206,8 @@ fn welcome(address: &str, simulator: &str) -> String {
                        Secret     {secret}
                        play it    {simulator}
                        its bank   {simulator}/_simulator/bank
+
+  Legacy connection    Work for Tailwind Books (menu at the top right) to see its upgrade
 
   Large Batch files    Connect them under Integrations; play PayPal's staff on the simulated PayPal's page
 

@@ -47,7 +47,11 @@ select
         and v.sendings = (l.details ->> 'sending')::int as invites,
     coalesce(nullif(g.name, ''), g.email) as inviter,
     v.role as "role?",
-    to_char(v.expires_at at time zone z.zone, 'FMDD Mon YYYY') as until
+    to_char(v.expires_at at time zone z.zone, 'FMDD Mon YYYY') as until,
+    coalesce(b.legacy, false) as "legacy!",
+    l.kind = 'upgrade' and (l.details ->> 'reminds')::boolean and not exists (
+        select from connections c where c.merchant_id = l.merchant_id and c.in_force and c.kind = 'legacy_masspay'
+    ) as upgraded
 from claimed l
 join merchants m on m.id = l.merchant_id
 join merchant_zones z on z.merchant_id = l.merchant_id

@@ -12,6 +12,7 @@
 //!   much goes wrong. A mail for each of a thousand failures would be filed away unread, and a daily one would come a
 //!   day too late for a payment that has stopped.
 //! - An invitation carries a link that works once. It tells nothing of money and goes out wherever mails leave.
+//! - So do mails about the upgrade of a legacy connection, to the merchant's admins.
 //! - Mails about money that is not real reach nobody: a rehearsal writes files, a sandbox merchant writes nothing.
 
 pub mod notices;
@@ -37,12 +38,21 @@ pub enum Kind {
     Attention,
     /// To somebody who is invited to become a person of the merchant.
     Invitation,
+    /// To the merchant's admins: their legacy connection is to be upgraded, or was.
+    Upgrade,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 6] =
-        [Kind::Paid, Kind::Unclaimed, Kind::NotPaid, Kind::AddressChanged, Kind::Attention, Kind::Invitation];
+    pub const ALL: [Kind; 7] = [
+        Kind::Paid,
+        Kind::Unclaimed,
+        Kind::NotPaid,
+        Kind::AddressChanged,
+        Kind::Attention,
+        Kind::Invitation,
+        Kind::Upgrade,
+    ];
 
     /// As it stands in addresses and in the database.
     pub fn name(self) -> &'static str {
@@ -53,6 +63,7 @@ impl Kind {
             Kind::AddressChanged => "address_changed",
             Kind::Attention => "attention",
             Kind::Invitation => "invitation",
+            Kind::Upgrade => "upgrade",
         }
     }
 
@@ -70,6 +81,7 @@ impl Kind {
             Kind::AddressChanged => "Address changed",
             Kind::Attention => "Needs attention",
             Kind::Invitation => "Invitation",
+            Kind::Upgrade => "Upgrade of PayPal",
         }
     }
 
@@ -82,6 +94,7 @@ impl Kind {
             Kind::AddressChanged => "To the old and the new address, when an affiliate’s payments go elsewhere.",
             Kind::Attention => "To you, when payments stop, fail or come back: at once, then at most once an hour.",
             Kind::Invitation => "To somebody you invite. Off: you are shown the link, to hand it over yourself.",
+            Kind::Upgrade => "To every admin, about a connection that uses PayPal’s old Mass Pay service.",
         }
     }
 }

@@ -107,6 +107,10 @@ struct Claimed {
     inviter: Option<String>,
     role: Option<String>,
     until: Option<String>,
+    /// The payment was made before, through PayPal's old service.
+    legacy: bool,
+    /// What it reminds of has been done.
+    upgraded: Option<bool>,
 }
 
 async fn claim(app: &App, merchant: MerchantId) -> sqlx::Result<Vec<Claimed>> {
@@ -171,6 +175,9 @@ impl Claimed {
         if now - self.created_at > TOO_OLD {
             return Some("It was older than a week before it could be sent.");
         }
+        if self.legacy {
+            return Some("It was paid before, through PayPal’s old Mass Pay service.");
+        }
         if self.kind == Kind::NotPaid && !self.is_theirs_to_mend() {
             return Some("The affiliate cannot mend it.");
         }
@@ -179,6 +186,7 @@ impl Claimed {
             Kind::Unclaimed => self.wait.as_deref() == Some("unclaimed"),
             Kind::NotPaid => self.state.as_deref() == Some("unpaid"),
             Kind::Invitation => self.invites == Some(true),
+            Kind::Upgrade => self.upgraded != Some(true),
             Kind::AddressChanged | Kind::Attention => true,
         };
         (!stands).then_some("It was no longer true.")
@@ -212,6 +220,10 @@ impl Claimed {
         };
         let link = match (self.invitation.zip(self.sending), &app.public_url) {
             (Some((id, sending)), _) => invite::link(app, merchant, id, sending).expose_secret().to_owned(),
+            (None, url) if self.kind == Kind::Upgrade => {
+                let base = url.as_deref().or(app.listens_at.as_deref()).unwrap_or_default();
+                format!("{}/integrations/payment/guide", base.trim_end_matches('/'))
+            }
             (None, Some(url)) => format!("What to do is shown at {url}/"),
             (None, None) => "Sign in to Stipend to see what to do.".to_owned(),
         };

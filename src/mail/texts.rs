@@ -64,6 +64,11 @@ impl Kind {
                 ("link", "https://payouts.example.com/invitation?code=0123"),
                 ("deadline", "11 Feb 2027"),
             ],
+            Kind::Upgrade => &[
+                ("merchant", "Acme"),
+                ("news", "Your PayPal connection uses PayPal’s old Mass Pay service."),
+                ("link", "https://payouts.example.com/integrations/payment/guide"),
+            ],
         }
     }
 
@@ -93,6 +98,10 @@ impl Kind {
             Kind::Invitation => (
                 "{inviter} invites you to {merchant}",
                 "Hello,\n\n{inviter} invites you to pay the affiliates of {merchant} with Stipend, in the role {role}.\n\nTo accept, open this link before {deadline}. It works once:\n\n{link}\n\nIf you do not know {inviter}, ignore this message.\n",
+            ),
+            Kind::Upgrade => (
+                "Your PayPal connection at {merchant}",
+                "Hello,\n\n{news}\n\nWhat PayPal has changed, and what to do step by step: {link}\n",
             ),
         };
         Text { subject: subject.to_owned(), body: body.to_owned() }

@@ -25,6 +25,8 @@ pub enum Kind {
     Contradicted,
     /// A batch whose fate PayPal is asked about.
     Doubt,
+    /// A payment of PayPal's old service whose end is not known.
+    Legacy,
     /// A file that PayPal does not answer.
     Unanswered,
     /// A file that nobody has let go.
@@ -66,6 +68,7 @@ impl Kind {
             Self::Dropzone => "dropzone",
             Self::Stuck => "stuck",
             Self::Contradicted => "contradicted",
+            Self::Legacy => "legacy",
             Self::Unanswered => "unanswered",
             Self::Prepared => "prepared",
             Self::NoFinal => "no_final",

@@ -59,6 +59,8 @@ pub struct Batch {
     pub resolved_as: Option<String>,
     /// Where a payment made outside can be found.
     pub reference: Option<String>,
+    /// It was paid before, through PayPal's old service.
+    pub legacy: bool,
     /// Items whose money the receivers have.
     pub paid: i64,
     /// Their sum.
@@ -97,7 +99,7 @@ async fn fetch(tx: &mut Tx, id: Option<BatchId>, before: i64, limit: i64) -> sql
             b.currency as "currency: Currency", b.items, b.total, b.sender_batch_id, b.state as "state: BatchState",
             b.created_at, coalesce(nullif(p.name, ''), p.email) as person, b.look_at, b.first_attempt_at, b.attempts,
             b.doubted_at, b.accepted_at, b.settled_at, b.paypal_batch_id, b.paypal_status, b.trouble, b.why,
-            b.why_details ->> 'message' as why_message, b.resolved_as, b.reference,
+            b.why_details ->> 'message' as why_message, b.resolved_as, b.reference, b.legacy,
             c.paid as "paid!", c.paid_amount as "paid_amount!", c.processing as "processing!",
             c.unclaimed as "unclaimed!", c.on_hold as "on_hold!", c.unpaid as "unpaid!",
             c.needs_a_person as "needs_a_person!", c.fees as "fees!"

@@ -211,6 +211,8 @@ pub(super) enum Link {
 /// What the draft stands on, read under the merchant's lock.
 pub(super) struct Ground {
     pub(super) connection: Option<(ConnectionId, Environment)>,
+    /// A legacy connection carries no payment, and still says how real the money is.
+    pub(super) legacy: Option<Environment>,
     pub(super) dropzone: Option<(DropzoneId, Environment)>,
     pub(super) environment: Option<Environment>,
     pub(super) last_number: i64,
@@ -229,13 +231,15 @@ async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>>
             m.environment as "environment: Environment",
             c.id as "connection?: ConnectionId",
             c.environment as "connected?: Environment",
+            l.environment as "legacy?: Environment",
             d.id as "dropzone?: DropzoneId",
             d.environment as "dropped?: Environment",
             (select coalesce(max(number), 0) from payout_batches b where b.merchant_id = m.id) as "last_number!",
             (select count(*) from selected_commissions p where p.merchant_id = m.id and p.selection_id = s.id) as "selected!"
         from merchants m
         join selections s on s.merchant_id = m.id and s.id = $2
-        left join connections c on c.merchant_id = m.id and c.in_force
+        left join connections c on c.merchant_id = m.id and c.in_force and c.kind = 'rest'
+        left join connections l on l.merchant_id = m.id and l.in_force and l.kind = 'legacy_masspay'
         left join dropzones d on d.merchant_id = m.id and d.in_force
         where m.id = $1
         for key share of s
@@ -247,6 +251,7 @@ async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>>
     .await?;
     Ok(row.map(|row| Ground {
         connection: row.connection.zip(row.connected),
+        legacy: row.legacy,
         dropzone: row.dropzone.zip(row.dropped),
         environment: row.environment,
         last_number: row.last_number,
@@ -298,7 +303,7 @@ async fn earlier(tx: &mut Tx, ask: &Ask) -> Result<Vec<BatchId>, DraftError> {
 
 /// Money paid outside is as real as the connection beside it; without one it is real unless the installation rehearses.
 fn manual_environment(app: &App, ground: &Ground) -> Environment {
-    let connected = ground.connection.map(|(_, environment)| environment);
+    let connected = ground.connection.map(|(_, environment)| environment).or(ground.legacy);
     let offered = app.paypal.environments().first().copied().expect("at least one environment is offered");
     ground.environment.or(connected).unwrap_or(offered)
 }

@@ -17,11 +17,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 const PAGE: &str = "/integrations/payment";
+const UPGRADED: &str = "Upgraded. Your next payment will use the new connection.";
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .get(Role::Viewer, "/integrations", async || see(PAGE))
         .get(Role::Viewer, PAGE, index)
+        .get(Role::Viewer, "/integrations/payment/guide", guide)
         .get(Role::Admin, "/integrations/payment/paypal", form)
         .post(Role::Admin, "/integrations/payment/paypal", save)
         .post(Role::Admin, "/integrations/payment/paypal/verification", check_again)
@@ -35,6 +37,8 @@ struct Index {
     frame: Frame,
     card: Card,
     connected: Option<When>,
+    /// Since when there is a legacy connection.
+    legacy_since: Option<When>,
     checked: Option<When>,
     waits: Vec<Waits>,
     tried: Option<When>,
@@ -59,6 +63,7 @@ impl Index {
         Self {
             frame: signed.frame(Section::Integrations),
             connected: connection.map(|c| when(c.connected_at, zone)),
+            legacy_since: card.legacy.as_ref().map(|legacy| when(legacy.connected_at, zone)),
             checked: connection.map(|c| when(c.checked_at, zone)),
             waits,
             tried: card.candidate.as_ref().map(|c| when(c.checked_at.unwrap_or(c.saved_at), zone)),
@@ -77,8 +82,12 @@ impl Index {
         connection.check_outcome == Outcome::Ready
     }
 
+    fn is_active(&self) -> bool {
+        self.card.connection.is_some() || self.card.legacy.is_some()
+    }
+
     fn candidate_words(&self, candidate: &Candidate) -> Words {
-        words(candidate.outcome, self.card.connection.is_some())
+        words(candidate.outcome, self.is_active())
     }
 
     fn stopped_words(&self, connection: &Connection) -> Words {
@@ -87,13 +96,13 @@ impl Index {
 }
 
 /// What an outcome is called, and what to do.
-struct Words<Text = &'static str> {
-    tone: &'static str,
-    title: &'static str,
-    text: Text,
+pub(super) struct Words<Text = &'static str> {
+    pub(super) tone: &'static str,
+    pub(super) title: &'static str,
+    pub(super) text: Text,
 }
 
-fn words(outcome: Option<Outcome>, other_in_force: bool) -> Words {
+pub(super) fn words(outcome: Option<Outcome>, other_in_force: bool) -> Words {
     let (tone, title, text) = match outcome {
         None => ("info", "The check was interrupted", "PayPal has not confirmed these details yet. Check them again."),
         Some(Outcome::Ready) => ("good", "Ready to pay", "PayPal knows this app and lets it send payouts."),
@@ -174,6 +183,24 @@ async fn index(State(app): State<App>, signed: Signed) -> Result<Response> {
     page(&Index::new(&app, &signed, card, dropzone, notifications.as_ref(), told.as_ref()))
 }
 
+/// How to get a Client ID and Secret, for newcomers and for whoever upgrades.
+#[derive(Template)]
+#[template(path = "connection/guide.html")]
+struct Guide {
+    frame: Frame,
+    upgrades: bool,
+    connected: bool,
+}
+
+async fn guide(State(app): State<App>, signed: Signed) -> Result<Response> {
+    let mut tx = signed.tx(&app).await?;
+    page(&Guide {
+        frame: signed.frame(Section::Integrations),
+        upgrades: connection::legacy::in_force(&mut tx).await?.is_some(),
+        connected: connection::in_force(&mut tx).await?.is_some(),
+    })
+}
+
 #[derive(Template)]
 #[template(path = "connection/form.html")]
 struct Edit {
@@ -183,6 +210,8 @@ struct Edit {
     environments: Vec<Environment>,
     fixed: Option<Environment>,
     connected: bool,
+    /// The form upgrades a legacy connection.
+    upgrades: bool,
     blocking: Vec<Blocking>,
     demo: Option<Hints>,
 }
@@ -190,19 +219,20 @@ struct Edit {
 /// The form as it is typed. The Secret is taken and never given back.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Typed {
-    environment: String,
-    client_id: String,
-    secret: String,
+pub(super) struct Typed {
+    pub(super) environment: String,
+    pub(super) client_id: String,
+    pub(super) secret: String,
 }
 
 async fn form(State(app): State<App>, signed: Signed) -> Result<Response> {
     let mut tx = signed.tx(&app).await?;
     let card = connection::card(&mut tx).await?;
-    let known = match (&card.connection, &card.candidate) {
-        (_, Some(candidate)) => Some((candidate.environment, candidate.client_id.clone())),
-        (Some(connection), None) => Some((connection.environment, connection.client_id.clone())),
-        (None, None) => None,
+    let known = match (&card.connection, &card.candidate, &card.legacy) {
+        (_, Some(candidate), _) => Some((candidate.environment, candidate.client_id.clone())),
+        (Some(connection), None, _) => Some((connection.environment, connection.client_id.clone())),
+        (None, None, Some(legacy)) => Some((legacy.environment, String::new())),
+        (None, None, None) => None,
     };
     let typed = known.map_or_else(Typed::default, |(environment, client_id)| Typed {
         environment: environment.code().into(),
@@ -215,15 +245,17 @@ async fn form(State(app): State<App>, signed: Signed) -> Result<Response> {
 fn edit(app: &App, signed: &Signed, card: Card, typed: Typed, errors: FormErrors) -> Edit {
     let offered = app.paypal.environments().iter().copied();
     let environments: Vec<_> = offered.filter(|one| card.fixed_environment.is_none_or(|fixed| fixed == *one)).collect();
+    let is_offered = environments.iter().any(|one| one.code() == typed.environment);
     let only = environments.first().map(|one| one.code().to_owned()).unwrap_or_default();
-    let environment = if typed.environment.is_empty() { only } else { typed.environment };
+    let environment = if is_offered { typed.environment } else { only };
     Edit {
         frame: signed.frame(Section::Integrations),
         errors,
         typed: Typed { environment, ..typed },
         environments,
         fixed: card.fixed_environment,
-        connected: card.connection.is_some(),
+        connected: card.connection.is_some() || card.legacy.is_some(),
+        upgrades: card.legacy.is_some(),
         blocking: card.blocking,
         demo: app.demo,
     }
@@ -234,9 +266,13 @@ async fn save(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) 
         Ok(details) => details,
         Err(bad) => return refused(&app, &signed, typed, wrong_fields(&bad)).await,
     };
+    let upgrades = connection::legacy::in_force(&mut signed.tx(&app).await?).await?.is_some();
     match connection::save(&app, signed.merchant, &signed.actor(&app), &details).await? {
         Ok(Outcome::Ready) => {
-            let said = "PayPal is connected. Your next payment will use this connection.";
+            let said = match upgrades {
+                true => UPGRADED,
+                false => "PayPal is connected. Your next payment will use this connection.",
+            };
             Ok(see(PAGE).saying(said).into_response())
         }
         // The card says what PayPal said, and what to do.
@@ -262,7 +298,7 @@ async fn refused(app: &App, signed: &Signed, typed: Typed, errors: FormErrors) -
     unaccepted(&edit(app, signed, card, typed, errors))
 }
 
-fn wrong_fields(bad: &BadDetails) -> FormErrors {
+pub(super) fn wrong_fields(bad: &BadDetails) -> FormErrors {
     let mut errors = FormErrors::new();
     for (field, problem) in [("environment", bad.environment), ("client_id", bad.client_id), ("secret", bad.secret)] {
         if let Some(problem) = problem {
@@ -272,7 +308,7 @@ fn wrong_fields(bad: &BadDetails) -> FormErrors {
     errors
 }
 
-fn refusal_words(why: &Refused) -> (&'static str, String) {
+pub(super) fn refusal_words(why: &Refused) -> (&'static str, String) {
     match why {
         Refused::NotOffered => ("environment", "This installation does not offer that environment.".into()),
         Refused::EnvironmentFixed(fixed) => (
@@ -303,6 +339,7 @@ fn unfinished(batches: &[Blocking]) -> String {
 }
 
 async fn check_again(State(app): State<App>, signed: Signed) -> Result<Response> {
+    let upgrades = connection::legacy::in_force(&mut signed.tx(&app).await?).await?.is_some();
     let outcome = match connection::check_again(&app, signed.merchant, &signed.actor(&app)).await? {
         Ok(Some(outcome)) => outcome,
         Ok(None) => {
@@ -315,6 +352,7 @@ async fn check_again(State(app): State<App>, signed: Signed) -> Result<Response>
     let mut tx = signed.tx(&app).await?;
     let card = connection::card(&mut tx).await?;
     let told = match outcome {
+        Outcome::Ready if upgrades => see(PAGE).saying(UPGRADED),
         Outcome::Ready => see(PAGE).saying("PayPal confirmed the connection: it is ready to pay."),
         // Nothing of this is kept beside a connection that works, so only this page can say it.
         Outcome::Unreachable if card.candidate.is_none() => {

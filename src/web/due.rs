@@ -173,6 +173,8 @@ struct Index {
     first: String,
     next: String,
     connected: bool,
+    /// Connected to a service through which nothing can be paid any more.
+    legacy: bool,
     takes_files: bool,
     /// Why payments would wait now.
     waits: Vec<Waits>,
@@ -258,6 +260,7 @@ async fn index(State(app): State<App>, signed: Signed, Query(asked): Query<Asked
         lines.push(Line { due, changed, open });
     }
     let connected = connection::in_force(&mut tx).await?.is_some();
+    let legacy = connection::legacy::in_force(&mut tx).await?.is_some();
     let takes_files = connection::dropzone::in_force(&mut tx).await?.is_some();
     let pauses = connection::pause::all(&mut tx).await?;
     let first = if asked.after.is_empty() { String::new() } else { asked.address(PAGE, &[]) };
@@ -269,6 +272,7 @@ async fn index(State(app): State<App>, signed: Signed, Query(asked): Query<Asked
         first,
         next: next.unwrap_or_default(),
         connected,
+        legacy,
         takes_files,
         waits: pauses.iter().map(|pause| Waits::of(&app, pause, &signed.time_zone)).collect(),
         asked,

@@ -44,7 +44,13 @@ async fn pass(access: Access, takes: Takes, visitor: &Visitor, request: Request)
 fn admit(access: Access, visitor: &Visitor, request: &Request) -> Result<()> {
     match (access, &visitor.who) {
         (Access::Public, _) | (Access::SignedIn, Who::Outsider(_) | Who::Member(_)) => Ok(()),
-        (Access::SignedIn | Access::Least(_), Who::Stranger) => Err(Error::Elsewhere(sign_in_for(request))),
+        (Access::SignedIn | Access::Least(_) | Access::Installation, Who::Stranger) => {
+            Err(Error::Elsewhere(sign_in_for(request)))
+        }
+        (Access::Installation, Who::Outsider(_) | Who::Member(_)) if visitor.installation_admin.is_some() => Ok(()),
+        (Access::Installation, Who::Outsider(_) | Who::Member(_)) => {
+            Err(Error::Forbidden("Only an administrator of this installation may do that. Nothing was changed.".into()))
+        }
         (Access::Least(_), Who::Outsider(_)) => Err(Error::Elsewhere("/no-merchant".into())),
         (Access::Least(least), Who::Member(signed)) if signed.role >= least => Ok(()),
         (Access::Least(least), Who::Member(signed)) => Err(too_little(least, signed)),

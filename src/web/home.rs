@@ -32,6 +32,7 @@ struct Home {
     today: Date,
     ready: Ready,
     connected: bool,
+    legacy: bool,
     currencies: Vec<Currency>,
     shown: Option<Shown>,
     rows: Vec<Row>,
@@ -45,7 +46,7 @@ impl Home {
     /// What is still to be done before anybody can be paid: state, words, address.
     fn setup(&self) -> Vec<(&'static str, &'static str, &'static str)> {
         let steps = [
-            (self.connected, "Connect PayPal", "/integrations/payment"),
+            (self.connected, if self.legacy { "Upgrade PayPal" } else { "Connect PayPal" }, "/integrations/payment"),
             (self.ready.affiliates, "Add or import affiliates", "/affiliates"),
             (self.ready.commissions, "Add or import commissions", "/imports"),
         ];
@@ -237,10 +238,11 @@ pub(super) async fn show(app: &App, signed: &Signed, asked: &Asked) -> Result<Re
     };
     let ready = overview::ready(&mut tx).await?;
     let connected = connection::in_force(&mut tx).await?.is_some();
+    let legacy = connection::legacy::in_force(&mut tx).await?.is_some();
     let rows = batches::list(&mut tx, None, BATCHES).await?;
     let rows = rows.into_iter().map(|batch| Row { created: when(batch.created_at, &signed.time_zone), batch });
     let (frame, rows) = (signed.frame(Section::Home), rows.collect());
-    page(&Home { frame, today, ready, connected, currencies, shown, rows })
+    page(&Home { frame, today, ready, connected, legacy, currencies, shown, rows })
 }
 
 #[cfg(test)]

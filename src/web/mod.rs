@@ -19,6 +19,7 @@ mod guard;
 pub mod health;
 mod home;
 mod imports;
+mod installation;
 mod invitation;
 mod page;
 pub mod pages;
@@ -75,6 +76,7 @@ pub fn pages() -> Routes {
         .with(people::routes)
         .with(audit::routes)
         .with(invitation::routes)
+        .with(installation::routes)
 }
 
 /// The whole web application.

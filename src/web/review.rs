@@ -100,6 +100,7 @@ struct Page {
     typed: Typed,
     review: Review,
     connection: Option<Connection>,
+    legacy: bool,
     dropzone: Option<Dropzone>,
     waits: Vec<Waits>,
     sums: Vec<Sum>,
@@ -231,6 +232,7 @@ async fn build(
     let now = app.clock.now();
     let review = review::load(tx, id, (from, SHOWN), now).await?.ok_or(Error::NotFound)?;
     let connection = connection::in_force(tx).await?;
+    let legacy = connection::legacy::in_force(tx).await?.is_some();
     let dropzone = dropzone::show(tx).await?.filter(|dropzone| dropzone.in_force);
     let outside = typed.how != "manual";
     let paypal = typed.how == "paypal";
@@ -253,6 +255,7 @@ async fn build(
         balance: funds::words(&told, Some(&sums), &signed.time_zone),
         sums,
         connection,
+        legacy,
         dropzone,
         waits,
         unpayable,

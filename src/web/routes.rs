@@ -20,6 +20,8 @@ pub enum Access {
     SignedIn,
     /// Members of the current merchant with at least this role.
     Least(Role),
+    /// Administrators of the installation, whatever merchants they belong to.
+    Installation,
 }
 
 impl From<Role> for Access {

@@ -139,6 +139,7 @@ pub(super) struct Membership {
 pub(super) struct Person {
     pub(super) email: String,
     pub(super) name: String,
+    pub(super) is_installation_admin: bool,
     pub(super) memberships: Vec<Membership>,
 }
 
@@ -146,7 +147,7 @@ pub(super) struct Person {
 pub(super) async fn person(app: &App, person: PersonId) -> sqlx::Result<Option<Person>> {
     let mut tx = app.database.installation().await?;
     let rows = sqlx::query!(
-        r#"select p.email, p.name, m.id as "merchant?: MerchantId", m.name as "merchant_name?",
+        r#"select p.email, p.name, p.is_installation_admin, m.id as "merchant?: MerchantId", m.name as "merchant_name?",
             m.time_zone as "time_zone?", m.environment, ms.role as "role?: Role"
         from people p
         left join memberships ms on ms.person_id = p.id and ms.deactivated_at is null
@@ -159,7 +160,12 @@ pub(super) async fn person(app: &App, person: PersonId) -> sqlx::Result<Option<P
     .await?;
     tx.commit().await?;
     let Some(first) = rows.first() else { return Ok(None) };
-    let mut found = Person { email: first.email.clone(), name: first.name.clone(), memberships: Vec::new() };
+    let mut found = Person {
+        email: first.email.clone(),
+        name: first.name.clone(),
+        is_installation_admin: first.is_installation_admin,
+        memberships: Vec::new(),
+    };
     for row in rows {
         if let (Some(merchant), Some(merchant_name), Some(time_zone), Some(role)) =
             (row.merchant, row.merchant_name, row.time_zone, row.role)

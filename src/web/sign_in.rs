@@ -220,9 +220,14 @@ async fn choose_merchant(
 struct NoMerchant {
     frame: Frame,
     email: String,
+    is_installation_admin: bool,
 }
 
 async fn no_merchant(visitor: Visitor) -> Result<Response> {
     let Who::Outsider(email) = &visitor.who else { return Ok(see("/").into_response()) };
-    page(&NoMerchant { frame: Frame { section: Section::None, ..visitor.frame() }, email: email.clone() })
+    page(&NoMerchant {
+        frame: Frame { section: Section::None, ..visitor.frame() },
+        email: email.clone(),
+        is_installation_admin: visitor.installation_admin.is_some(),
+    })
 }

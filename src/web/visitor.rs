@@ -44,6 +44,8 @@ pub struct Visitor {
     pub flash: Option<Flash>,
     /// The network address, as far as it is known.
     pub address: Option<String>,
+    /// The person, if they are an administrator of the installation.
+    pub installation_admin: Option<PersonId>,
     /// The person, if any.
     pub who: Who,
 }
@@ -92,6 +94,8 @@ pub struct Signed {
     pub attention: i64,
     /// Nothing is paid until a restored backup is signed off; looked up for pages alone.
     pub restoring: bool,
+    /// They look after the installation, too.
+    pub is_installation_admin: bool,
 }
 
 impl Signed {
@@ -117,6 +121,11 @@ impl Signed {
 }
 
 impl Visitor {
+    /// This administrator of the installation as the author of a change made now; the guard has seen that they are one.
+    pub(super) fn installation_actor(&self, app: &App) -> Actor {
+        Actor { person: self.installation_admin, address: self.address.clone(), at: app.clock.now() }
+    }
+
     /// The frame of a page that belongs to no section.
     pub fn frame(&self) -> Frame {
         match &self.who {
@@ -201,7 +210,7 @@ fn follow_as_page(response: &mut Response) {
 async fn find(app: &App, session: &Session, address: Option<String>, page: bool) -> Result<Visitor, Error> {
     let broken = |error| broken_session(app, error);
     let secret: Option<String> = session.get(SECRET).await.map_err(broken)?;
-    let mut visitor = Visitor { token: None, flash: None, address, who: Who::Stranger };
+    let mut visitor = Visitor { token: None, flash: None, address, installation_admin: None, who: Who::Stranger };
     let Some(secret) = secret else { return Ok(visitor) };
     if page {
         visitor.flash = session.get(FLASH).await.map_err(broken)?;
@@ -212,6 +221,7 @@ async fn find(app: &App, session: &Session, address: Option<String>, page: bool)
         return Ok(visitor);
     };
     let Some(person) = session::person(app, signed_in.person).await? else { return Ok(visitor) };
+    visitor.installation_admin = person.is_installation_admin.then_some(signed_in.person);
     let chosen = person.memberships.iter().find(|membership| Some(membership.merchant) == signed_in.merchant);
     let Some(current) = chosen.or(person.memberships.first()).cloned() else {
         visitor.who = Who::Outsider(person.email);
@@ -249,6 +259,7 @@ fn signed(app: &App, id: PersonId, person: session::Person, current: Membership,
         rehearsing: app.rehearses(),
         attention: 0,
         restoring: false,
+        is_installation_admin: person.is_installation_admin,
     }
 }
 

@@ -64,6 +64,29 @@ async fn people_are_added_to_merchants_from_the_command_line() {
 }
 
 #[tokio::test]
+async fn an_administrator_of_the_installation_is_named_and_dismissed() {
+    let database = postgres::database().await;
+    let added = stipend(&database, &["merchant", "add", "Acme", "Beta", "--time-zone", "UTC"], "");
+    assert!(added.status.success(), "{}", error_of(&added));
+    let add = ["user", "add", "ann@example.com", "--merchant", "acme", "--role", "viewer"];
+    assert!(stipend(&database, &add, PASSWORD).status.success());
+    let is_one = async || -> bool {
+        let mut tx = database.database.installation().await.unwrap();
+        sqlx::query_scalar("select is_installation_admin from people").fetch_one(&mut *tx).await.unwrap()
+    };
+    assert!(!is_one().await);
+    let name = ["user", "installation-admin", "Ann@example.com"];
+    assert!(stipend(&database, &name, "").status.success());
+    assert!(is_one().await);
+    assert!(stipend(&database, &[name.as_slice(), &["--remove"]].concat(), "").status.success());
+    assert!(!is_one().await);
+    let nobody = stipend(&database, &["user", "installation-admin", "bob@example.com"], "");
+    assert!(error_of(&nobody).contains("nobody signs in with"), "{}", error_of(&nobody));
+    let told = audited(&database).await;
+    assert_eq!(told[3..], ["became installation admin", "is installation admin no longer"], "{told:?}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_refused_in_plain_words() {
     let database = postgres::database().await;
     assert!(stipend(&database, &["merchant", "add", "Acme", "--time-zone", "UTC"], "").status.success());

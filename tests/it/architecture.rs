@@ -27,11 +27,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("admin", &["audit", "clock", "database", "id", "master_key", "newcomer", "password", "role", "vault"]),
     ("verify", &["database", "money", "paypal"]),
     ("affiliate", &["audit", "database", "id", "money"]),
-    ("connection", &["app", "audit", "database", "id", "money", "paypal", "vault"]),
-    ("payout", &["app", "audit", "connection", "database", "id", "money", "paypal"]),
+    ("crash", &[]),
+    ("connection", &["app", "audit", "crash", "database", "id", "money", "paypal", "vault"]),
+    ("payout", &["app", "audit", "connection", "crash", "database", "id", "money", "paypal"]),
     ("commission", &["audit", "database", "id", "money", "payout"]),
     ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money"]),
     ("mail", &["app", "audit", "carrier", "database", "id", "money", "payout", "people"]),
+    (
+        "legacy",
+        &["admin", "app", "audit", "clock", "connection", "database", "id", "money", "payout", "paypal", "vault"],
+    ),
     ("trail", &["commission", "database", "id"]),
     ("restored", &["admin", "audit", "database", "id", "presence"]),
     ("presence", &["app", "clock", "database"]),
@@ -55,6 +60,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "database",
             "id",
             "import",
+            "legacy",
             "mail",
             "money",
             "password",
@@ -230,7 +236,7 @@ fn what_decides_does_nothing_else() {
 fn every_place_to_crash_at_is_named_once_and_crashed_at() {
     let sources = sources();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/crash");
-    let tests: String = ["files.rs", "key.rs", "mails.rs", "steps.rs"]
+    let tests: String = ["files.rs", "key.rs", "mails.rs", "steps.rs", "upgrade.rs"]
         .map(|file| fs::read_to_string(folder.join(file)).unwrap())
         .concat();
     let mut places = BTreeSet::new();
@@ -242,7 +248,7 @@ fn every_place_to_crash_at_is_named_once_and_crashed_at() {
         }
     }
     assert!(places.len() >= 10, "{places:?}");
-    assert_eq!(with(&sources, "process::abort"), files(&["payout/crash.rs"]));
+    assert_eq!(with(&sources, "process::abort"), files(&["crash.rs"]));
 }
 
 #[test]

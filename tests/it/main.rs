@@ -19,6 +19,7 @@ mod home;
 mod import;
 mod in_a_browser;
 mod large_batch;
+mod legacy;
 mod local_postgres;
 mod mail;
 mod main_job;

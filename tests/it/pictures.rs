@@ -390,3 +390,55 @@ async fn pictures_of_large_batch() {
     goto("/attention").await;
     shoot(&browser, folder, "file-attention").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes pictures for people; it proves nothing"]
+async fn pictures_of_legacy_connections() {
+    let folder = std::env::var_os("STIPEND_PICTURES").expect("STIPEND_PICTURES names the folder for the pictures");
+    let folder = Path::new(&folder);
+    std::fs::create_dir_all(folder).unwrap();
+    let letters = Letters::folder();
+    let world = World::mailing(letters.path()).await;
+    let (database, clock) = (&world.app.database, &world.app.clock);
+    stipend::admin::set_installation_admin(database, clock, "ann@example.com", true).await.unwrap();
+    for name in ["Tailwind Books", "A merchant with a very long name that breaks over lines", "Globex", "Initech"] {
+        let merchant = world.site.merchant(name).await;
+        world.site.person("ann@example.com", name, Role::Admin).await;
+        crate::legacy::enter(&world, merchant, "simulator").await;
+        some_affiliates(&world.site, merchant).await;
+    }
+    let browser = Browser::open(Script::On).await;
+    let at = |path: &str| format!("{}{path}", world.site.address);
+    browser.goto(at("/installation/legacy")).await.unwrap();
+    browser.fill("email", "ann@example.com").await;
+    browser.fill("password", PASSWORD).await;
+    browser.press("Sign in").await;
+    for (merchant, client_id, secret) in
+        [("Globex", "no-payouts", "secret"), ("Initech", "other-client", "other-secret")]
+    {
+        browser.goto(at("/installation/legacy")).await.unwrap();
+        browser.press(merchant).await;
+        browser.fill("client_id", client_id).await;
+        browser.fill("secret", secret).await;
+        browser.press("Upgrade").await;
+        shoot(&browser, folder, &format!("legacy-{client_id}")).await;
+    }
+    browser.goto(at("/installation/legacy")).await.unwrap();
+    browser.press("Send reminder to all 3 that are to be upgraded").await;
+    shoot(&browser, folder, "legacy").await;
+    browser.goto(at("/installation/legacy/new")).await.unwrap();
+    browser.press("Enter").await;
+    shoot(&browser, folder, "legacy-new").await;
+    browser.find(By::Css("details.menu summary")).await.unwrap().click().await.unwrap();
+    shoot(&browser, folder, "legacy-menu").await;
+    browser.find(By::XPath("//button[normalize-space()='Globex']")).await.unwrap().click().await.unwrap();
+    for (name, path) in [
+        ("legacy-card", "/integrations/payment"),
+        ("legacy-guide", "/integrations/payment/guide"),
+        ("legacy-upgrade", "/integrations/payment/paypal"),
+        ("legacy-due", "/affiliate_payments/pay"),
+    ] {
+        browser.goto(at(path)).await.unwrap();
+        shoot(&browser, folder, name).await;
+    }
+}

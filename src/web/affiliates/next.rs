@@ -107,7 +107,7 @@ fn due(
             ("warning", sentence, Some((format!("/affiliates/{id}/edit"), "Correct the address")))
         }
         (None, _) if !connected => {
-            let sentence = format!("{money}, and PayPal is not connected.");
+            let sentence = format!("{money}, and PayPal is not connected, or only to its old service.");
             ("warning", sentence, Some(("/integrations/payment".to_owned(), "Connect PayPal")))
         }
         (None, Some(waits)) => {

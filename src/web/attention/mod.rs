@@ -104,12 +104,13 @@ async fn index(State(app): State<App>, signed: Signed, Query(asked): Query<Asked
 }
 
 /// In the order of the filters.
-const KINDS: [Kind; 21] = [
+const KINDS: [Kind; 22] = [
     Kind::Paused,
     Kind::Unreadable,
     Kind::Dropzone,
     Kind::Stuck,
     Kind::Contradicted,
+    Kind::Legacy,
     Kind::Doubt,
     Kind::Unanswered,
     Kind::Prepared,
@@ -135,6 +136,7 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::Dropzone => "Files wait",
         Kind::Stuck => "Stuck",
         Kind::Contradicted => "Accepted after all",
+        Kind::Legacy => "Paid by MassPay?",
         Kind::Unanswered => "No answer",
         Kind::Prepared => "Prepared files",
         Kind::NoFinal => "No Final report",

@@ -66,7 +66,7 @@ impl Teller<'_> {
         let (title, second, href) = subject(line);
         let (sentence, act, label) = match line.kind {
             Kind::Paused | Kind::Unreadable => self.connection_words(line),
-            Kind::Stuck | Kind::Doubt | Kind::Waiting | Kind::Trouble | Kind::Slow | Kind::Refused => {
+            Kind::Stuck | Kind::Legacy | Kind::Doubt | Kind::Waiting | Kind::Trouble | Kind::Slow | Kind::Refused => {
                 batch_words(line, &href)
             }
             Kind::Dropzone
@@ -195,6 +195,11 @@ fn batch_words(line: &Line, href: &str) -> (String, Act, &'static str) {
             "Whether PayPal has it is not known, and it is not asked any more. Its money stays locked until people have looked at PayPal.".to_owned(),
             Act::Go(format!("{href}/resolution")),
             "Find out what became of it",
+        ),
+        Kind::Legacy => (
+            "PayPal’s old Mass Pay service was told to pay it, and what became of it is not known. Look for it at PayPal; it is not due until you have decided.".to_owned(),
+            look(),
+            "Decide",
         ),
         Kind::Doubt => (
             "PayPal did not answer. It is asked again by itself; do not pay these affiliates meanwhile.".to_owned(),

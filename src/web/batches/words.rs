@@ -23,6 +23,7 @@ pub(super) fn rail(batch: &Batch) -> &'static str {
     match batch.rail {
         Rail::Api => "PayPal",
         Rail::File => "PayPal file",
+        Rail::Manual if batch.legacy => "PayPal’s old Mass Pay service",
         Rail::Manual => "Manual",
     }
 }
@@ -43,6 +44,7 @@ pub(in crate::web) fn state(batch: &Batch) -> Told {
         BatchState::Refused => ("bad", "Not paid"),
         BatchState::Stuck => ("bad", "Stuck"),
         BatchState::Cancelled => ("quiet", "Put back"),
+        BatchState::Exported if batch.legacy => ("warning", "Needs a person"),
         BatchState::Exported => ("info", "Exported"),
     };
     Told { tone, word }
@@ -65,6 +67,9 @@ pub(super) fn sentence(b: &Batch, is_slow: bool) -> String {
             "PayPal has had it for more than a day and has not finished. It is followed all the same; ask PayPal with its id.".into()
         }
         BatchState::Accepted if b.settled_at.is_none() => "PayPal has it and is paying.".into(),
+        BatchState::Accepted | BatchState::Closed if b.legacy => {
+            format!("Paid before, through PayPal’s old Mass Pay service: {} {}. Reference: {}.", b.currency, for_people(b.total, b.currency), b.reference.as_deref().unwrap_or("none"))
+        }
         BatchState::Accepted | BatchState::Closed if b.rail == Rail::Manual => {
             format!("Marked as paid: {} {}. Reference: {}.", b.currency, for_people(b.total, b.currency), b.reference.as_deref().unwrap_or("none"))
         }
@@ -89,6 +94,9 @@ pub(super) fn sentence(b: &Batch, is_slow: bool) -> String {
             b.why.as_deref().unwrap_or("its fate is unknown")
         ),
         BatchState::Cancelled => "Put back: nothing of it was paid, and everything in it is due again.".into(),
+        BatchState::Exported if b.legacy => {
+            "PayPal’s old Mass Pay service was told to pay this, and what became of it is not known. Look for it at PayPal. If the affiliate has the money, mark it as paid; if not, put it back. Until then it is not due.".into()
+        }
         BatchState::Exported => {
             "A file for payment outside was made. Its commissions stand as paying until you mark it as paid or put it back.".into()
         }
@@ -191,6 +199,9 @@ fn queued_words(batch: &Batch) -> (&'static str, &'static str, String) {
         BatchState::Submitting if batch.doubted_at.is_some() => {
             ("warning", "Unknown", "We do not know yet whether PayPal accepted it. Locked until known.".to_owned())
         }
+        BatchState::Exported if batch.legacy => {
+            ("warning", "Unknown", "Paid by MassPay, or not: locked until a person has looked.".to_owned())
+        }
         BatchState::Exported => ("info", "Exported", "In a file that somebody pays outside.".to_owned()),
         BatchState::Accepted | BatchState::Closed if batch.rail == Rail::File && batch.settled_at.is_some() => (
             "warning",
@@ -215,6 +226,7 @@ pub(super) fn history_words(line: &HistoryLine) -> String {
     let became = line.became.as_str();
     match (became, line.person.is_some()) {
         ("ready", _) => "Prepared, to be handed to PayPal.".to_owned(),
+        ("brought in", _) => "Brought in: PayPal’s old Mass Pay service was told to pay it.".to_owned(),
         ("exported", _) => "Exported for payment outside.".to_owned(),
         ("closed", true) => "Marked as paid.".to_owned(),
         ("closed", false) => "Finished: PayPal is not asked about it any more.".to_owned(),

@@ -9,6 +9,7 @@ use crate::support::world::{World, everything};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
+use stipend::admin;
 use stipend::connection::dropzone;
 use stipend::import;
 use stipend::payout::draft::How;
@@ -39,6 +40,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("/restoration/payments/{id}/entry", "restored.rs", "marked as paid"),
     ("/restoration/payments/{id}/settlement", "restored.rs", "settled a payment of PayPal’s"),
     ("/restoration/sign-off", "restored.rs", "signed off a restored backup"),
+    ("/installation/legacy/reminders", "legacy/installation.rs", "reminded of the upgrade"),
 ];
 
 /// Somebody who sends one form after the other.
@@ -117,6 +119,15 @@ impl Walk {
     }
 
     async fn connections(&mut self) {
+        let (database, clock) = (&self.world.app.database, &self.world.app.clock);
+        admin::set_installation_admin(database, clock, "ann@example.com", true).await.unwrap();
+        let at = "/installation/legacy";
+        let details = [("api_username", "user"), ("api_password", "password"), ("api_signature", "signature")];
+        let fields = [&[("merchant", "Acme"), ("environment", "simulator")], details.as_slice()].concat();
+        self.fill("/installation/legacy", "/installation/legacy/new", at, &fields).await;
+        let page = format!("{at}/{}", self.world.merchant);
+        let fields = [("client_id", "demo-client"), ("secret", "demo-secret")];
+        self.fill("/installation/legacy/{merchant}/upgrade", &page, &format!("{page}/upgrade"), &fields).await;
         let paypal = "/integrations/payment/paypal";
         let fields = [("client_id", "demo-client"), ("secret", "demo-secret")];
         self.fill("/integrations/payment/paypal", paypal, paypal, &fields).await;

@@ -8,6 +8,7 @@ mod mails;
 mod outage;
 mod steps;
 mod together;
+mod upgrade;
 
 use crate::support::program::{Program, RunAs, program, test_folder};
 use crate::support::site::MASTER_KEY;

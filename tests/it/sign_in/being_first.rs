@@ -55,6 +55,7 @@ async fn a_stranger_cannot_be_first_without_the_code() {
         "{}",
         page.text()
     );
+    assert_eq!(client.get("/installation/legacy").await.status, 200, "and an administrator of the installation");
     assert_eq!(site.stranger().open("/setup").await.url, "/sign-in", "there is no second first");
 }
 

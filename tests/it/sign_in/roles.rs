@@ -54,10 +54,11 @@ async fn every_route_asks_for_its_role() {
             let may = match route.access {
                 Access::Public | Access::SignedIn => true,
                 Access::Least(least) => role >= least,
+                Access::Installation => false,
             };
             assert_eq!(refused(&page), !may, "{role} at {} {}: {}", route.method, route.path, page.text());
             assert!(page.status < 500, "{} {}: {}", route.method, route.path, page.text());
-            if !may {
+            if let (false, Access::Least(_)) = (may, route.access) {
                 assert!(
                     page.text()
                         .contains(&format!("As a{} {role} of Acme", if role >= Role::Approver { "n" } else { "" }))
@@ -78,7 +79,7 @@ async fn strangers_are_sent_to_sign_in() {
             (Access::Public, &Method::GET) if route.path == "/invitation" => assert_eq!(page.status, 404),
             (Access::Public, &Method::GET) => assert!(page.status < 400, "{}", route.path),
             (Access::Public, _) => assert_eq!(page.status, 403, "{} needs its token", route.path),
-            (Access::SignedIn | Access::Least(_), _) => {
+            (Access::SignedIn | Access::Least(_) | Access::Installation, _) => {
                 assert_eq!(page.status, 303, "{} {}", route.method, route.path);
                 assert!(page.header("location").starts_with("/sign-in"), "{}", route.path);
             }

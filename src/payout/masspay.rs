@@ -1,0 +1,394 @@
+//! What was paid through PayPal's old Mass Pay service before the merchant came here, brought in so that nobody is paid
+//! again for it.
+//!
+//! A payment that arrived is an item of a manual batch, paid on its day; its commissions are settled like any others. One
+//! whose end is not known is a manual batch of its own that stands as exported: its commissions are taken, so that no
+//! payment can take them, until a person marks it as paid or puts it back (`manual`). Both say `legacy`.
+
+use super::store::{Source, tell};
+use crate::audit::{self, Actor};
+use crate::database::Tx;
+use crate::id::{AffiliateId, BatchId, ItemId, RequestId, sender_batch_id, sender_item_id};
+use crate::money::Money;
+use crate::paypal::Environment;
+use crate::paypal::payouts::MAX_ITEMS;
+use anyhow::ensure;
+use rust_decimal::Decimal;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashSet};
+use time::Date;
+use uuid::Uuid;
+
+/// One payment of the past.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Past {
+    /// The affiliate's e-mail, or the address that the money went to.
+    pub email: String,
+    /// How much.
+    pub amount: Money,
+    /// When.
+    pub on: Date,
+    /// PayPal's transaction, where it is known.
+    pub transaction: Option<String>,
+    /// Our references of the commissions that it paid; without any they are found by the amount.
+    pub references: Vec<String>,
+    /// The affiliate has the money; otherwise that is not known.
+    pub arrived: bool,
+}
+
+/// What came of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// Its commissions are paid.
+    Paid,
+    /// A person has to decide; until then its commissions are not due.
+    Waits,
+    /// It was brought in before.
+    Known,
+}
+
+/// Why one was not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// Nobody has this address, or several have.
+    #[error("no single affiliate of this merchant has this address; correct it")]
+    NoAffiliate,
+    /// What it paid cannot be told, or is not owed.
+    #[error(
+        "no commissions that are owed come to this amount; name them in the column reference, or take the line out if they \
+         are not here"
+    )]
+    NoCommissions,
+    /// Another payment has this transaction.
+    #[error("another payment here has this transaction id; correct it")]
+    OtherPayment,
+    /// The merchant's payments are of another environment.
+    #[error("this merchant’s payments are of another environment than its legacy connection")]
+    EnvironmentFixed,
+}
+
+/// One payment with what it pays.
+struct Matched<'a> {
+    past: &'a Past,
+    affiliate: AffiliateId,
+    commissions: Vec<Uuid>,
+}
+
+/// A batch to be: payments of one currency and day, none of them to the same affiliate.
+struct Group<'a> {
+    id: BatchId,
+    payments: Vec<Matched<'a>>,
+}
+
+/// Brings payments in, all in this transaction; what came of each is told in their order.
+pub async fn bring_in(
+    tx: &mut Tx,
+    actor: &Actor,
+    environment: Environment,
+    payments: &[Past],
+) -> anyhow::Result<Vec<Result<Taken, NotTaken>>> {
+    let merchant = tx.merchant();
+    // As a draft does: the two never cross.
+    let row = sqlx::query!(
+        r#"select environment as "environment: Environment" from merchants where id = $1 for no key update"#,
+        merchant.0
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    if row.environment.is_some_and(|fixed| fixed != environment) {
+        return Ok(vec![Err(NotTaken::EnvironmentFixed); payments.len()]);
+    }
+    let (mut outcomes, mut matched) = (Vec::new(), Vec::new());
+    let mut transactions = HashSet::new();
+    for past in payments {
+        let outcome = match find(tx, past).await? {
+            Found::Here => Ok(Taken::Known),
+            Found::Not(why) => Err(why),
+            Found::Owed(_, _) if past.transaction.as_ref().is_some_and(|one| !transactions.insert(one.as_str())) => {
+                Err(NotTaken::OtherPayment)
+            }
+            Found::Owed(affiliate, commissions) => {
+                take(tx, &commissions).await?;
+                matched.push(Matched { past, affiliate, commissions });
+                Ok(if past.arrived { Taken::Paid } else { Taken::Waits })
+            }
+        };
+        outcomes.push(outcome);
+    }
+    if !matched.is_empty() {
+        sqlx::query!("update merchants set environment = $2 where id = $1", merchant.0, environment.code())
+            .execute(&mut **tx)
+            .await?;
+        let groups = group(matched);
+        write(tx, actor, environment, &groups).await?;
+        let count = |arrived: bool| {
+            groups.iter().flat_map(|group| &group.payments).filter(|one| one.past.arrived == arrived).count()
+        };
+        let told = json!({ "paid": count(true), "not known": count(false) });
+        audit::record(tx, actor, "brought in payments of MassPay", "PayPal connection", told).await?;
+    }
+    Ok(outcomes)
+}
+
+enum Found {
+    Here,
+    Owed(AffiliateId, Vec<Uuid>),
+    Not(NotTaken),
+}
+
+async fn find(tx: &mut Tx, past: &Past) -> sqlx::Result<Found> {
+    let merchant = tx.merchant();
+    let Some(affiliate) = affiliate(tx, &past.email).await? else {
+        return Ok(Found::Not(NotTaken::NoAffiliate));
+    };
+    match is_here(tx, affiliate, past).await? {
+        Some(true) => return Ok(Found::Here),
+        Some(false) => return Ok(Found::Not(NotTaken::OtherPayment)),
+        None => {}
+    }
+    let owed = sqlx::query!(
+        r#"
+        select o.commission_id, o.amount, o.due_on, c.reference
+        from owed o
+        join commissions c on c.merchant_id = o.merchant_id and c.id = o.commission_id
+        where o.merchant_id = $1 and o.affiliate_id = $2 and o.currency = $3
+        order by o.due_on, o.commission_id
+        "#,
+        merchant.0,
+        affiliate.0,
+        past.amount.currency().code()
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let amount = past.amount.amount();
+    let pick = |picked: Vec<(Uuid, Decimal)>| {
+        let sum: Decimal = picked.iter().map(|(_, amount)| *amount).sum();
+        (sum == amount).then(|| picked.into_iter().map(|(id, _)| id).collect::<Vec<_>>())
+    };
+    let chosen = if past.references.is_empty() {
+        // All that was due then, else the only one of this amount.
+        let due = owed.iter().filter(|one| one.due_on <= past.on).map(|one| (one.commission_id, one.amount)).collect();
+        let exact: Vec<_> = owed.iter().filter(|one| one.amount == amount).map(|one| one.commission_id).collect();
+        pick(due).or((exact.len() == 1).then_some(exact))
+    } else {
+        let named = owed.iter().filter(|one| past.references.contains(&one.reference));
+        let named: Vec<_> = named.map(|one| (one.commission_id, one.amount)).collect();
+        (named.len() == past.references.len()).then_some(named).and_then(pick)
+    };
+    Ok(chosen.map_or(Found::Not(NotTaken::NoCommissions), |commissions| Found::Owed(affiliate, commissions)))
+}
+
+/// Whose e-mail this is, else the only one whom money goes to there.
+async fn affiliate(tx: &mut Tx, email: &str) -> sqlx::Result<Option<AffiliateId>> {
+    let merchant = tx.merchant();
+    let found = sqlx::query!(
+        r#"
+        select id as "id: AffiliateId", coalesce(lower(email) = lower($2), false) as "by_email!"
+        from affiliates
+        where merchant_id = $1 and (lower(email) = lower($2) or lower(paypal_email) = lower($2))
+        order by 2 desc
+        limit 2
+        "#,
+        merchant.0,
+        email
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(match found.as_slice() {
+        [one] => Some(one.id),
+        [one, _] if one.by_email => Some(one.id),
+        _ => None,
+    })
+}
+
+/// Whether this payment is here; or, where it is another one that has its transaction, false.
+async fn is_here(tx: &mut Tx, affiliate: AffiliateId, past: &Past) -> sqlx::Result<Option<bool>> {
+    let merchant = tx.merchant();
+    sqlx::query_scalar!(
+        r#"
+        select (i.affiliate_id = $2 and i.currency = $3 and i.amount = $4) as "same!"
+        from payout_items i
+        join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_id
+        join merchant_zones z on z.merchant_id = i.merchant_id
+        where i.merchant_id = $1
+            and case when $5::text is not null then i.transaction_id = $5
+                else i.transaction_id is null and b.legacy and i.affiliate_id = $2 and i.currency = $3 and i.amount = $4
+                    and (i.time_processed at time zone z.zone)::date = $6 end
+        limit 1
+        "#,
+        merchant.0,
+        affiliate.0,
+        past.amount.currency().code(),
+        past.amount.amount(),
+        past.transaction,
+        past.on
+    )
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// The deletion is the lock, as in a draft.
+async fn take(tx: &mut Tx, commissions: &[Uuid]) -> anyhow::Result<()> {
+    let merchant = tx.merchant();
+    let taken =
+        sqlx::query!("delete from owed where merchant_id = $1 and commission_id = any($2)", merchant.0, commissions)
+            .execute(&mut **tx)
+            .await?;
+    ensure!(
+        taken.rows_affected() == commissions.len() as u64,
+        "a commission was cancelled while the file was read; read it again"
+    );
+    Ok(())
+}
+
+/// What arrived goes together by currency and day; each of the others is decided upon by itself.
+fn group(matched: Vec<Matched<'_>>) -> Vec<Group<'_>> {
+    let (mut groups, mut days): (Vec<Group<'_>>, BTreeMap<_, Vec<Group<'_>>>) = (Vec::new(), BTreeMap::new());
+    for one in matched {
+        if !one.past.arrived {
+            groups.push(Group { id: BatchId::new(), payments: vec![one] });
+            continue;
+        }
+        let of_day = days.entry((one.past.on, one.past.amount.currency())).or_default();
+        let fits = |group: &&mut Group<'_>| {
+            group.payments.len() < MAX_ITEMS && group.payments.iter().all(|other| other.affiliate != one.affiliate)
+        };
+        match of_day.iter_mut().find(fits) {
+            Some(group) => group.payments.push(one),
+            None => of_day.push(Group { id: BatchId::new(), payments: vec![one] }),
+        }
+    }
+    groups.extend(days.into_values().flatten());
+    groups
+}
+
+async fn write(tx: &mut Tx, actor: &Actor, environment: Environment, groups: &[Group<'_>]) -> anyhow::Result<()> {
+    let merchant = tx.merchant();
+    let request = RequestId::new();
+    sqlx::query!(
+        r#"
+        insert into payout_requests (merchant_id, id, person_id, created_at, asked, rail, released_at)
+        values ($1, $2, $3, $4, $5, 'manual', $4)
+        "#,
+        merchant.0,
+        request.0,
+        actor.person.map(|person| person.0),
+        actor.at,
+        Sha256::digest(request.0.as_bytes()).to_vec()
+    )
+    .execute(&mut **tx)
+    .await?;
+    let last = sqlx::query_scalar!(
+        r#"select coalesce(max(number), 0) as "last!" from payout_batches where merchant_id = $1"#,
+        merchant.0
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    for (group, part) in groups.iter().zip(1..) {
+        write_batch(tx, actor, environment, (request, part, last + i64::from(part)), group).await?;
+        write_items(tx, actor, group).await?;
+        tell(tx, group.id, Source::Report, "brought in", None, actor.at).await?;
+    }
+    Ok(())
+}
+
+async fn write_batch(
+    tx: &mut Tx,
+    actor: &Actor,
+    environment: Environment,
+    (request, part, number): (RequestId, i32, i64),
+    group: &Group<'_>,
+) -> anyhow::Result<()> {
+    let merchant = tx.merchant();
+    let first = group.payments[0].past;
+    let total = Money::sum(group.payments.iter().map(|one| one.past.amount)).expect("a batch has payments");
+    let reference = match (group.payments.len(), &first.transaction) {
+        (1, Some(transaction)) => transaction.clone(),
+        _ => format!("MassPay on {}", first.on),
+    };
+    sqlx::query!(
+        r#"
+        insert into payout_batches (
+            merchant_id, id, number, request_id, part, rail, environment, currency, items, total, sender_batch_id,
+            body_sha256, state, changed_at, settled_at, reference, created_at, legacy
+        )
+        values (
+            $1, $2, $3, $4, $5, 'manual', $6, $7, $8, $9, $10, $11, $12::text, $13,
+            case $12::text when 'closed' then $13::timestamptz end, $14, $13, true
+        )
+        "#,
+        merchant.0,
+        group.id.0,
+        number,
+        request.0,
+        part,
+        environment.code(),
+        total.currency().code(),
+        i32::try_from(group.payments.len())?,
+        total.amount(),
+        sender_batch_id(group.id),
+        Sha256::digest([]).to_vec(),
+        if first.arrived { "closed" } else { "exported" },
+        actor.at,
+        reference
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn write_items(tx: &mut Tx, actor: &Actor, group: &Group<'_>) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    let first = group.payments[0].past;
+    let ids: Vec<ItemId> = group.payments.iter().map(|_| ItemId::new()).collect();
+    let uuids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    let names: Vec<_> = ids.iter().map(|id| sender_item_id(*id)).collect();
+    let affiliates: Vec<_> = group.payments.iter().map(|one| one.affiliate.0).collect();
+    let amounts: Vec<_> = group.payments.iter().map(|one| one.past.amount.amount()).collect();
+    let receivers: Vec<_> = group.payments.iter().map(|one| one.past.email.clone()).collect();
+    let transactions: Vec<_> = group.payments.iter().map(|one| one.past.transaction.clone()).collect();
+    sqlx::query!(
+        r#"
+        insert into payout_items (
+            merchant_id, id, batch_id, affiliate_id, currency, amount, sender_item_id, receiver, transaction_id, state,
+            changed_at, time_processed
+        )
+        select $1, n.id, $2, n.affiliate, $3, n.amount, n.name, n.receiver, n.transaction, $4, $5,
+            ($6::date + time '12:00') at time zone z.zone
+        from unnest($7::uuid[], $8::uuid[], $9::numeric[], $10::text[], $11::text[], $12::text[])
+            as n (id, affiliate, amount, name, receiver, transaction)
+        join merchant_zones z on z.merchant_id = $1
+        "#,
+        merchant.0,
+        group.id.0,
+        first.amount.currency().code(),
+        if first.arrived { "paid" } else { "queued" },
+        actor.at,
+        first.on,
+        &uuids,
+        &affiliates,
+        &amounts,
+        &names,
+        &receivers,
+        &transactions as &[Option<String>]
+    )
+    .execute(&mut **tx)
+    .await?;
+    let pairs = group.payments.iter().zip(&ids);
+    let pairs = pairs.flat_map(|(one, id)| one.commissions.iter().map(|commission| (id.0, *commission)));
+    let (items, commissions): (Vec<Uuid>, Vec<Uuid>) = pairs.unzip();
+    sqlx::query!(
+        r#"
+        insert into allocations (merchant_id, item_id, commission_id)
+        select $1, n.*
+        from unnest($2::uuid[], $3::uuid[]) as n
+        "#,
+        merchant.0,
+        &items,
+        &commissions
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
