@@ -14,6 +14,7 @@ pub mod config;
 pub mod connection;
 pub mod database;
 pub mod demo;
+pub mod factor;
 pub mod id;
 pub mod import;
 pub mod large_batch_check;

@@ -5,6 +5,7 @@
 
 pub mod accept;
 pub mod invite;
+pub mod password;
 
 use crate::audit::{self, Actor};
 use crate::database::Tx;

@@ -2,6 +2,7 @@
 //! needs, in a function `routes`, and [`pages`] names that function. Handlers parse, call one verb of the domain, and
 //! render; every action is a form that works without JavaScript and answers with another page.
 
+mod account;
 mod affiliates;
 pub mod assets;
 mod attention;
@@ -14,6 +15,8 @@ mod due;
 mod error;
 pub mod export;
 mod extract;
+mod factors;
+mod fresh;
 mod funds;
 mod guard;
 pub mod health;
@@ -23,8 +26,12 @@ mod invitation;
 mod page;
 pub mod pages;
 mod people;
+mod proof;
+mod reset;
 mod review;
 mod routes;
+mod second_step;
+mod security;
 mod session;
 mod settings;
 mod setup;
@@ -39,7 +46,7 @@ pub use extract::{Form, Path, Query, Upload};
 pub use guard::{FORM_BYTES, TOKEN_FIELD};
 pub use page::{Flash, FormErrors, Frame, Section, See, Tone, html, page, see, unaccepted};
 pub use routes::{Access, Route, Routes, Takes};
-pub use visitor::{Signed, Visitor, Who};
+pub use visitor::{Oneself, Signed, Visitor, Who};
 
 use crate::app::App;
 use axum::Router;
@@ -72,6 +79,12 @@ pub fn pages() -> Routes {
         .with(people::routes)
         .with(audit::routes)
         .with(invitation::routes)
+        .with(second_step::routes)
+        .with(reset::routes)
+        .with(fresh::routes)
+        .with(account::routes)
+        .with(factors::routes)
+        .with(security::routes)
 }
 
 /// The whole web application.

@@ -66,6 +66,11 @@ impl Frame {
         self.may(Role::Admin)
     }
 
+    /// The role that this person may not use before they have set up a second factor.
+    pub fn held_back(&self) -> Option<Role> {
+        self.signed.as_ref().and_then(|signed| signed.held_back)
+    }
+
     /// The words of the band that every page carries while money is not real.
     pub fn band(&self) -> Option<&'static str> {
         let signed = self.signed.as_ref()?;
