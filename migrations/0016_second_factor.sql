@@ -59,6 +59,16 @@ create function end_sessions(person uuid, keep text) returns void
             and id is distinct from keep;
     end;
 
+-- All that a merchant learns of its people's factors. It runs as the owner, who alone may read them.
+create function has_factor(person uuid) returns boolean
+    language sql stable security definer set search_path = public
+    begin atomic
+        select exists (select from authenticators a where a.person_id = person and a.confirmed_at is not null)
+            or exists (select from passkeys k where k.person_id = person);
+    end;
+revoke execute on function has_factor from public;
+grant execute on function has_factor to stipend_merchant, stipend_installation;
+
 -- What a merchant asks of its people.
 create table security_settings (
     merchant_id      uuid primary key references merchants,

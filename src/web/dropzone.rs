@@ -21,6 +21,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get(Role::Admin, PAGE, form)
         .post(Role::Admin, "/integrations/payment/dropzone", begin)
         .fresh()
+        .get(Role::Admin, "/integrations/payment/dropzone/details", async || see(PAGE))
         .post(Role::Admin, "/integrations/payment/dropzone/details", save)
         .post(Role::Admin, "/integrations/payment/dropzone/verification", test)
         .post(Role::Admin, "/integrations/payment/dropzone/host-key", approve)

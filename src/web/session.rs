@@ -157,8 +157,7 @@ pub(super) async fn person(app: &App, person: PersonId) -> sqlx::Result<Option<P
         r#"select p.email, p.name, m.id as "merchant?: MerchantId", m.name as "merchant_name?",
             m.time_zone as "time_zone?", m.environment, ms.role as "role?: Role",
             coalesce(s.requires_factor, false) as "requires_factor!",
-            exists (select from authenticators a where a.person_id = p.id and a.confirmed_at is not null)
-                or exists (select from passkeys k where k.person_id = p.id) as "has_factor!"
+            has_factor(p.id) as "has_factor!"
         from people p
         left join memberships ms on ms.person_id = p.id and ms.deactivated_at is null
         left join merchants m on m.id = ms.merchant_id

@@ -20,6 +20,8 @@ async fn approvers_and_admins_without_one_may_only_look_and_are_led_to_set_it_up
     assert!(refused.text().contains("Set up a second factor yourself first"), "{}", refused.text());
     let (phone, _) = set_up(&site, &admin).await;
     assert!(require(&admin, "yes").await.text().contains("Approvers and admins now need a second factor"));
+    let people = admin.open("/people").await.text();
+    assert!(people.contains("Active Set up") && people.contains("approver never Active none"), "{people}");
 
     for (email, path) in [("approver@example.com", "/payouts"), ("boss@example.com", "/people/invitations")] {
         let held = site.signed_in(email).await;
