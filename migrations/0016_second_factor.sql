@@ -5,7 +5,7 @@
 create table authenticators (
     id            uuid primary key,
     person_id     uuid not null references people,
-    secret        bytea not null,
+    secret        bytea not null,               -- sealed
     created_at    timestamptz not null,
     confirmed_at  timestamptz,                  -- null: shown, and no code of it was typed yet
     last_step     bigint not null default 0     -- of the last code that was taken: none counts twice

@@ -4,7 +4,7 @@
 //! it. [`Database::installation`] opens one that sees all; sign-in (`web/session.rs`), the worker's claims
 //! (`payout/claim.rs`, `payout/hint.rs`, `import/step.rs`, `mail/outbox.rs`, `mail/notices.rs`), its tidying (`prune.rs`), whose
 //! connection an event came to (`connection/notifications.rs`), who was invited (`people/accept.rs`), what is a person's own (`people/password.rs`,
-//! `factor/mod.rs`) and the administration of the installation (`admin.rs`, `verify/mod.rs`) are its only callers.
+//! `factor/mod.rs`), which instances run (`presence.rs`) and the administration of the installation (`admin.rs`, `verify/mod.rs`) are its only callers.
 
 pub mod local;
 

@@ -13,6 +13,7 @@ use crate::id::{PersonId, ResetId};
 use crate::vault::{Place, Vault};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
 /// A link that nobody followed for so long is void.
@@ -174,6 +175,18 @@ fn letter(app: &App, id: ResetId, email: &str, now: OffsetDateTime) -> Letter {
         ),
         at: now,
     }
+}
+
+/// Under another master key the links that were not mailed yet are others; those that were mailed stay good.
+pub(crate) async fn mint_anew(tx: &mut PgConnection, vault: &Vault) -> sqlx::Result<()> {
+    let waiting = sqlx::query_scalar!(r#"select id as "id: ResetId" from password_resets where due_at is not null"#);
+    for id in waiting.fetch_all(&mut *tx).await? {
+        let digest = digest(mint(vault, id).expose_secret());
+        sqlx::query!("update password_resets set secret_sha256 = $2 where id = $1", id.0, digest)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
 }
 
 fn mint(vault: &Vault, id: ResetId) -> SecretString {
