@@ -8,6 +8,7 @@ pub mod assets;
 mod attention;
 mod audit;
 mod batches;
+mod browser;
 mod commissions;
 mod connection;
 mod dropzone;

@@ -1,5 +1,6 @@
 //! Who is asking. The layer [`identify`] finds out once a request and hands it to the guard and the handlers.
 
+use super::browser;
 use super::error::Error;
 use super::fresh;
 use super::page::{Flash, Frame, Section};
@@ -256,7 +257,7 @@ struct Place {
 
 impl Place {
     fn of(request: &Request) -> Self {
-        Self { address: address(request), browser: browser(request.headers()) }
+        Self { address: address(request), browser: browser::name(request.headers()) }
     }
 }
 
@@ -378,35 +379,4 @@ fn address(request: &Request) -> Option<String> {
 fn forwarded_for(headers: &HeaderMap<HeaderValue>) -> Option<std::net::IpAddr> {
     let last = headers.get_all("x-forwarded-for").iter().next_back()?;
     last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
-}
-
-/// "Firefox on Linux": as much as a person needs to know their own browser again. Anybody can claim to be another.
-fn browser(headers: &HeaderMap<HeaderValue>) -> Option<String> {
-    let told = headers.get(header::USER_AGENT)?.to_str().ok()?;
-    let find =
-        |names: &[(&str, &'static str)]| names.iter().find(|(part, _)| told.contains(part)).map(|(_, name)| *name);
-    // Each claims to be those behind it too.
-    let browser = find(&[
-        ("Edg", "Edge"),
-        ("OPR/", "Opera"),
-        ("Firefox/", "Firefox"),
-        ("FxiOS/", "Firefox"),
-        ("Chrom", "Chrome"),
-        ("CriOS/", "Chrome"),
-        ("Safari/", "Safari"),
-    ]);
-    let system = find(&[
-        ("Android", "Android"),
-        ("iPhone", "iPhone"),
-        ("iPad", "iPad"),
-        ("Windows", "Windows"),
-        ("Mac OS X", "macOS"),
-        ("CrOS", "ChromeOS"),
-        ("Linux", "Linux"),
-    ]);
-    Some(match (browser, system) {
-        (Some(browser), Some(system)) => format!("{browser} on {system}"),
-        (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => told.chars().take(40).collect(),
-    })
 }
