@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::connection::notifications;
 use crate::import;
 use crate::mail::{notices, outbox};
-use crate::payout::{collect, hint, inbox, reconcile, submit, upload};
+use crate::payout::{collect, hint, inbox, reconcile, restoration, submit, upload};
 use crate::people::password;
 use crate::prune;
 use std::time::Duration;
@@ -38,6 +38,7 @@ pub async fn run(app: App, stop: CancellationToken) {
         Step::Hint,
         Step::Register,
         Step::Missed,
+        Step::Restore,
         Step::Mail,
         Step::Reset,
         Step::Notice,
@@ -62,6 +63,7 @@ enum Step {
     Hint,
     Register,
     Missed,
+    Restore,
     Prune,
     Expire,
 }
@@ -104,6 +106,7 @@ async fn take(app: App, step: Step) -> anyhow::Result<bool> {
             Step::Hint => hint::next(&app).await,
             Step::Register => notifications::next(&app).await,
             Step::Missed => inbox::fetch_missed(&app).await,
+            Step::Restore => restoration::look::next(&app).await,
             Step::Prune => prune::next(&app).await,
             Step::Expire => submit::expire(&app).await.map(|()| false),
         }

@@ -6,6 +6,7 @@ use super::batch::Rail;
 use super::crash::crash_point;
 use super::frozen::{NewBatch, allocate, compose, insert_batches, insert_items};
 use super::frozen_file;
+use super::restoration;
 use super::selection::{BULK, Line, Seen};
 use super::store::take_lines;
 use crate::app::App;
@@ -110,6 +111,9 @@ pub enum DraftError {
     /// No connection is in force.
     #[error("no PayPal connection is in force")]
     NoConnection,
+    /// The database is a restored backup that nobody has signed off.
+    #[error("nothing is sent before the restored backup is signed off")]
+    Restored,
     /// More payments in one currency than a file may have.
     #[error("too many payments for one file")]
     TooMany,
@@ -131,6 +135,10 @@ pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<Bat
     let ground = lock(&mut tx, ask.request).await?.ok_or(DraftError::NotFound)?;
     if !insert_request(&mut tx, ask, now).await? {
         return earlier(&mut tx, ask).await;
+    }
+    // What was paid outside may still be entered: that is how the backup is brought up to date.
+    if !matches!(ask.how, How::Manual { .. }) && restoration::is_open(&mut tx).await? {
+        return Err(DraftError::Restored);
     }
     let bulk = ground.selected >= BULK;
     if bulk {

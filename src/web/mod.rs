@@ -29,6 +29,7 @@ pub mod pages;
 mod people;
 mod proof;
 mod reset;
+mod restoration;
 mod review;
 mod routes;
 mod second_step;
@@ -43,6 +44,7 @@ mod webhooks;
 pub mod when;
 
 pub use error::{Error, Result};
+use extract::whole;
 pub use extract::{Form, Path, Query, Upload};
 pub use guard::{FORM_BYTES, TOKEN_FIELD};
 pub use page::{Flash, FormErrors, Frame, Section, See, Tone, html, page, see, unaccepted};
@@ -74,6 +76,7 @@ pub fn pages() -> Routes {
         .with(dropzone::routes)
         .with(due::routes)
         .with(review::routes)
+        .with(restoration::routes)
         .with(batches::routes)
         .with(attention::routes)
         .with(settings::routes)

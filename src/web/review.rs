@@ -430,6 +430,10 @@ async fn pay(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) -
         Err(DraftError::TooMany) => Err(Error::Conflict(
             "A file has at most 5,000,000 payments. Pay in several selections. Nothing was paid.".into(),
         )),
+        Err(DraftError::Restored) => Err(Error::Conflict(
+            "This installation was restored from a backup. Nothing is paid until it is matched with PayPal and signed off."
+                .into(),
+        )),
         Err(DraftError::NoConnection) => {
             Err(Error::Conflict("PayPal is not connected for this way of paying. Nothing was paid.".into()))
         }

@@ -42,6 +42,10 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("/account/passkeys", "factor/in_a_browser.rs", "passkey added"),
     ("/account/passkeys/removal", "factor/in_a_browser.rs", "passkey removed"),
     ("/password/new", "factor/reset.rs", "password reset"),
+    ("/restoration/report", "restored.rs", "compared a report of PayPal’s"),
+    ("/restoration/payments/{id}/entry", "restored.rs", "marked as paid"),
+    ("/restoration/payments/{id}/settlement", "restored.rs", "settled a payment of PayPal’s"),
+    ("/restoration/sign-off", "restored.rs", "signed off a restored backup"),
 ];
 
 /// Somebody who sends one form after the other.
