@@ -3,7 +3,7 @@
 //! One of the few places that see all merchants, so it is kept small. Everything here happens one after the other in
 //! the whole installation, under one lock: two instances do not both make a key, two people are not both the first.
 
-use crate::audit::{Actor, record_for};
+use crate::audit::{Actor, record_for, record_of_person};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::id::{MerchantId, PersonId};
@@ -159,8 +159,7 @@ pub async fn add_person(
     let Some(merchant) = merchant_named(&mut tx, merchant).await? else {
         return Err(Refused::Entered(vec![Problem::new("merchant", format!("there is no merchant {merchant:?}"))]));
     };
-    let known = sqlx::query_scalar!("select id from people where lower(email) = lower($1)", new.email.trim());
-    let known = known.fetch_optional(&mut *tx).await?.map(PersonId);
+    let known = person_of(&mut tx, &new.email).await?;
     let was = sqlx::query_scalar!(
         r#"select role as "role: Role" from memberships where merchant_id = $1 and person_id = $2"#,
         merchant.0,
@@ -212,6 +211,49 @@ pub async fn set_installation_admin(
     }
     tx.commit().await?;
     Ok(person)
+}
+
+/// Gives somebody who cannot get in another password, and ends their sessions. Their second factor stays. False if nobody
+/// has this e-mail.
+pub async fn set_password(
+    database: &Database,
+    clock: &Clock,
+    email: &str,
+    password: &SecretString,
+) -> Result<bool, Refused> {
+    password::check(password).map_err(|unfit| Refused::Entered(vec![Problem::new("password", unfit.to_string())]))?;
+    let hash = hash(password).await?;
+    let mut tx = begin(database).await?;
+    let Some(person) = person_of(&mut tx, email).await? else { return Ok(false) };
+    sqlx::query!("update people set password_hash = $2 where id = $1", person.0, hash).execute(&mut *tx).await?;
+    end_sessions(&mut tx, person).await?;
+    record_of_person(&mut tx, person, &nobody(clock.now()), "password set by the operator", json!({})).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Takes every second factor from somebody who has lost all of them, and ends their sessions: the password alone lets them
+/// in from then on. False if nobody has this e-mail.
+pub async fn reset_factors(database: &Database, clock: &Clock, email: &str) -> sqlx::Result<bool> {
+    let mut tx = begin(database).await?;
+    let Some(person) = person_of(&mut tx, email).await? else { return Ok(false) };
+    sqlx::query!("delete from authenticators where person_id = $1", person.0).execute(&mut *tx).await?;
+    sqlx::query!("delete from passkeys where person_id = $1", person.0).execute(&mut *tx).await?;
+    sqlx::query!("delete from recovery_codes where person_id = $1", person.0).execute(&mut *tx).await?;
+    end_sessions(&mut tx, person).await?;
+    record_of_person(&mut tx, person, &nobody(clock.now()), "second factors reset by the operator", json!({})).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+async fn person_of(tx: &mut PgConnection, email: &str) -> sqlx::Result<Option<PersonId>> {
+    let known = sqlx::query_scalar!("select id from people where lower(email) = lower($1)", email.trim());
+    Ok(known.fetch_optional(tx).await?.map(PersonId))
+}
+
+async fn end_sessions(tx: &mut PgConnection, person: PersonId) -> sqlx::Result<()> {
+    sqlx::query!("select end_sessions($1, null)", person.0).fetch_one(tx).await?;
+    Ok(())
 }
 
 /// While nobody can sign in: a new code, without which nobody can be the first. The one before it is void.

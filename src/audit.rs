@@ -54,3 +54,29 @@ pub async fn record_for(
     .await?;
     Ok(())
 }
+
+/// An entry for each merchant that this person may work for: of what they did or what was done about them alone, such as
+/// a new password. Somebody who may work for none leaves no entry, since there is nobody to read it.
+pub async fn record_of_person(
+    connection: &mut PgConnection,
+    person: PersonId,
+    actor: &Actor,
+    action: &str,
+    details: Value,
+) -> sqlx::Result<()> {
+    let merchants = sqlx::query_scalar!(
+        r#"
+        select merchant_id as "merchant: MerchantId"
+        from memberships
+        where person_id = $1 and deactivated_at is null
+        order by merchant_id
+        "#,
+        person.0
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    for merchant in merchants {
+        record_for(connection, merchant, actor, action, &format!("person {person}"), details.clone()).await?;
+    }
+    Ok(())
+}

@@ -59,7 +59,7 @@ pub enum Command {
     /// Add merchants
     #[command(subcommand)]
     Merchant(MerchantCommand),
-    /// Add people who sign in
+    /// Add people who sign in, and help those who cannot
     #[command(subcommand)]
     User(UserCommand),
     /// Change the master key
@@ -197,6 +197,22 @@ pub enum UserCommand {
         /// What they may do; each role may do what those before it may
         #[arg(long)]
         role: Role,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+    /// Give a person another password, read from standard input, and end their sessions; a second factor stays
+    Password {
+        /// With which they sign in
+        email: String,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+    /// Remove every second factor of a person who has lost all of them, and end their sessions
+    ResetFactors {
+        /// With which they sign in
+        email: String,
         /// Where the data is.
         #[command(flatten)]
         data: DataFlags,

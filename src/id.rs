@@ -49,6 +49,8 @@ id!(/** One payout batch. */ BatchId);
 id!(/** One payment to one affiliate inside a batch. */ ItemId);
 id!(/** One imported file. */ ImportId);
 id!(/** An invitation to become a person of a merchant. */ InvitationId);
+id!(/** A passkey of a person. */ PasskeyId);
+id!(/** Somebody's wish for a new password. */ ResetId);
 id!(/** One running program; holds the leases of batches being sent. */ InstanceId);
 
 /// What PayPal sees of a batch: its UUID in 26 characters, which fits every rail (the large-batch reference allows

@@ -15,6 +15,7 @@ pub mod connection;
 mod crash;
 pub mod database;
 pub mod demo;
+pub mod factor;
 pub mod id;
 pub mod import;
 pub mod large_batch_check;

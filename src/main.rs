@@ -88,6 +88,12 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             })
             .await?;
         }
+        Command::User(UserCommand::Password { email, data }) => {
+            administer(data, async |database| set_password(database, &email).await).await?;
+        }
+        Command::User(UserCommand::ResetFactors { email, data }) => {
+            administer(data, async |database| reset_factors(database, &email).await).await?;
+        }
         Command::Key(KeyCommand::Rotate { data }) => {
             let data = read(data)?;
             let key_file = data.master_key_file.clone();
@@ -213,6 +219,18 @@ async fn add_person(database: &Database, email: &str, merchant: &str, role: Role
         Added::Membership(_) => format!("{email} is {role} of {merchant} now too, with the password they have"),
         Added::RoleChanged(_, was) => format!("{email} is {role} of {merchant} now, and was {was}; the password stays"),
     })
+}
+
+async fn set_password(database: &Database, email: &str) -> anyhow::Result<String> {
+    let known = admin::set_password(database, &Clock::system(), email, &read_password()?).await?;
+    anyhow::ensure!(known, "nobody signs in as {email}");
+    Ok(format!("{email} signs in with this password now; their sessions are ended, and their second factor stays"))
+}
+
+async fn reset_factors(database: &Database, email: &str) -> anyhow::Result<String> {
+    let known = admin::reset_factors(database, &Clock::system(), email).await?;
+    anyhow::ensure!(known, "nobody signs in as {email}");
+    Ok(format!("{email} has no second factor any more and signs in with the password alone; their sessions are ended"))
 }
 
 /// The first line of standard input. On a terminal it is asked for, and not shown.

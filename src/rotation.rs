@@ -11,7 +11,7 @@ use crate::database::Database;
 use crate::id::MerchantId;
 use crate::master_key;
 use crate::payout::crash::crash_point;
-use crate::people::invite;
+use crate::people::{invite, password};
 use crate::presence;
 use crate::vault::{Place, Vault};
 use anyhow::{Context, ensure};
@@ -26,18 +26,24 @@ struct Sealed {
     column: &'static str,
     /// As in "connections.secret": part of what every one of them is bound to.
     place: &'static str,
+    /// In SQL, the merchant that they are bound to.
+    merchant: &'static str,
 }
 
 const fn sealed(table: &'static str, column: &'static str, place: &'static str) -> Sealed {
-    Sealed { table, column, place }
+    Sealed { table, column, place, merchant: "merchant_id" }
 }
 
-/// Every column with sealed secrets of merchants, in tables with `merchant_id` and `id`.
+/// What a person's secrets are bound to instead of a merchant.
+const NO_MERCHANT: &str = "'00000000-0000-0000-0000-000000000000'::uuid";
+
+/// Every column with sealed secrets, in tables with an `id`.
 const SEALED: &[Sealed] = &[
     sealed("connections", "secret", "connections.secret"),
     sealed("connection_candidates", "secret", "connection_candidates.secret"),
     sealed("dropzones", "private_key", "dropzones.private_key"),
     sealed("dropzones", "next_private_key", "dropzones.next_private_key"),
+    Sealed { merchant: NO_MERCHANT, ..sealed("authenticators", "secret", "authenticators.secret") },
 ];
 
 /// Makes a new key and seals everything under it. Says what was done.
@@ -58,6 +64,7 @@ pub async fn rotate(database: &Database, clock: &Clock, key_file: &Path) -> anyh
         secrets += seal_anew(&mut tx, column, &before, &after).await?;
     }
     invite::mint_anew(&mut tx, &after).await?;
+    password::mint_anew(&mut tx, &after).await?;
     admin::put_key_check(&mut tx, &after).await?;
     let merchants = sqlx::query_scalar!(r#"select id as "id: MerchantId" from merchants"#).fetch_all(&mut *tx).await?;
     let (nobody, details) =
@@ -79,10 +86,10 @@ pub async fn rotate(database: &Database, clock: &Clock, key_file: &Path) -> anyh
 }
 
 async fn seal_anew(tx: &mut PgConnection, sealed: &Sealed, before: &Vault, after: &Vault) -> anyhow::Result<u64> {
-    let Sealed { table, column, place } = sealed;
-    let all = format!("select merchant_id, id, {column} from {table} where {column} is not null for update");
+    let Sealed { table, column, place, merchant } = sealed;
+    let all = format!("select {merchant}, id, {column} from {table} where {column} is not null for update");
     let rows = sqlx::query(AssertSqlSafe(all)).fetch_all(&mut *tx).await?;
-    let change = format!("update {table} set {column} = $3 where merchant_id = $1 and id = $2");
+    let change = format!("update {table} set {column} = $3 where {merchant} = $1 and id = $2");
     for row in &rows {
         let (merchant, id): (Uuid, Uuid) = (row.get(0), row.get(1));
         let place = Place { column: place, merchant, row: id };

@@ -5,6 +5,7 @@ use crate::connection::notifications;
 use crate::import;
 use crate::mail::{notices, outbox};
 use crate::payout::{collect, hint, inbox, reconcile, restoration, submit, upload};
+use crate::people::password;
 use crate::prune;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -39,6 +40,7 @@ pub async fn run(app: App, stop: CancellationToken) {
         Step::Missed,
         Step::Restore,
         Step::Mail,
+        Step::Reset,
         Step::Notice,
         Step::Prune,
     ] {
@@ -56,6 +58,7 @@ enum Step {
     Collect,
     Import,
     Mail,
+    Reset,
     Notice,
     Hint,
     Register,
@@ -98,6 +101,7 @@ async fn take(app: App, step: Step) -> anyhow::Result<bool> {
             Step::Collect => collect::next(&app).await,
             Step::Import => import::next(&app).await,
             Step::Mail => outbox::next(&app).await,
+            Step::Reset => password::send_next(&app).await,
             Step::Notice => notices::next(&app).await,
             Step::Hint => hint::next(&app).await,
             Step::Register => notifications::next(&app).await,

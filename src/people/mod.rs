@@ -5,6 +5,7 @@
 
 pub mod accept;
 pub mod invite;
+pub mod password;
 
 use crate::audit::{self, Actor};
 use crate::database::Tx;
@@ -28,6 +29,8 @@ pub struct Member {
     pub deactivated_at: Option<OffsetDateTime>,
     /// When they last signed in for this merchant.
     pub signed_in_at: Option<OffsetDateTime>,
+    /// Whether they have a second factor.
+    pub has_factor: bool,
 }
 
 impl Member {
@@ -65,7 +68,8 @@ pub async fn members(tx: &mut Tx) -> sqlx::Result<Vec<Member>> {
     sqlx::query_as!(
         Member,
         r#"
-        select p.id as "id: PersonId", p.email, p.name, m.role as "role: Role", m.deactivated_at, m.signed_in_at
+        select p.id as "id: PersonId", p.email, p.name, m.role as "role: Role", m.deactivated_at, m.signed_in_at,
+            has_factor(p.id) as "has_factor!"
         from memberships m
         join people p on p.id = m.person_id
         where m.merchant_id = $1

@@ -25,10 +25,13 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get(Role::Viewer, PAGE, index)
         .get(Role::Viewer, "/integrations/payment/guide", guide)
         .get(Role::Admin, "/integrations/payment/paypal", form)
+        .fresh()
         .post(Role::Admin, "/integrations/payment/paypal", save)
+        .fresh()
         .post(Role::Admin, "/integrations/payment/paypal/verification", check_again)
         .post(Role::Approver, "/integrations/payment/paypal/resumption", try_now)
         .post(Role::Admin, "/integrations/payment/paypal/disconnection", disconnect)
+        .fresh()
 }
 
 #[derive(Template)]

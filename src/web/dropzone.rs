@@ -20,12 +20,18 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .get(Role::Admin, PAGE, form)
         .post(Role::Admin, "/integrations/payment/dropzone", begin)
+        .fresh()
+        .get(Role::Admin, "/integrations/payment/dropzone/details", async || see(PAGE))
         .post(Role::Admin, "/integrations/payment/dropzone/details", save)
         .post(Role::Admin, "/integrations/payment/dropzone/verification", test)
         .post(Role::Admin, "/integrations/payment/dropzone/host-key", approve)
+        .fresh()
         .post(Role::Admin, "/integrations/payment/dropzone/keys", add_key)
+        .fresh()
         .post(Role::Admin, "/integrations/payment/dropzone/keys/retirement", drop_earlier_key)
+        .fresh()
         .post(Role::Admin, "/integrations/payment/dropzone/disconnection", disconnect)
+        .fresh()
 }
 
 /// What a test found, in words.

@@ -1,7 +1,9 @@
-//! What stands before every handler: the least role of its route, the form's token, and text that can be stored.
+//! What stands before every handler: the least role of its route, whether the person has shown lately that it is them,
+//! the form's token, and text that can be stored.
 
 use super::error::{Error, Result};
-use super::routes::{Access, Takes};
+use super::fresh;
+use super::routes::{Access, Route, Takes};
 use super::visitor::{Signed, Visitor, Who};
 use crate::role::Role;
 use axum::body::{Body, to_bytes};
@@ -20,22 +22,20 @@ pub const FORM_BYTES: usize = 1024 * 1024;
 pub const TOKEN_FIELD: &str = "token";
 
 /// The layer around one route's handler.
-pub(super) async fn check(
-    State((access, takes)): State<(Access, Takes)>,
-    visitor: Visitor,
-    request: Request,
-    next: Next,
-) -> Response {
-    match pass(access, takes, &visitor, request).await {
+pub(super) async fn check(State(route): State<Route>, visitor: Visitor, request: Request, next: Next) -> Response {
+    match pass(&route, &visitor, request).await {
         Ok(request) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn pass(access: Access, takes: Takes, visitor: &Visitor, request: Request) -> Result<Request> {
-    admit(access, visitor, &request)?;
+async fn pass(route: &Route, visitor: &Visitor, request: Request) -> Result<Request> {
+    admit(route.access, visitor, &request)?;
+    if route.fresh && !visitor.oneself.as_ref().is_some_and(|oneself| oneself.is_fresh) {
+        return Err(fresh::first(fresh::back_from(&request)));
+    }
     readable(request.uri().query().unwrap_or_default().as_bytes())?;
-    match takes {
+    match route.takes {
         Takes::Nothing | Takes::File => Ok(request),
         Takes::Form => with_token(visitor, request).await,
     }
@@ -53,6 +53,9 @@ fn admit(access: Access, visitor: &Visitor, request: &Request) -> Result<()> {
         }
         (Access::Least(_), Who::Outsider(_)) => Err(Error::Elsewhere("/no-merchant".into())),
         (Access::Least(least), Who::Member(signed)) if signed.role >= least => Ok(()),
+        (Access::Least(least), Who::Member(signed)) if signed.held_back.is_some_and(|role| role >= least) => {
+            Err(Error::Elsewhere("/account".into()))
+        }
         (Access::Least(least), Who::Member(signed)) => Err(too_little(least, signed)),
     }
 }

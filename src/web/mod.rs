@@ -2,11 +2,13 @@
 //! needs, in a function `routes`, and [`pages`] names that function. Handlers parse, call one verb of the domain, and
 //! render; every action is a form that works without JavaScript and answers with another page.
 
+mod account;
 mod affiliates;
 pub mod assets;
 mod attention;
 mod audit;
 mod batches;
+mod browser;
 mod commissions;
 mod connection;
 mod dropzone;
@@ -14,6 +16,8 @@ mod due;
 mod error;
 pub mod export;
 mod extract;
+mod factors;
+mod fresh;
 mod funds;
 mod guard;
 pub mod health;
@@ -24,9 +28,13 @@ mod invitation;
 mod page;
 pub mod pages;
 mod people;
+mod proof;
+mod reset;
 mod restoration;
 mod review;
 mod routes;
+mod second_step;
+mod security;
 mod session;
 mod settings;
 mod setup;
@@ -42,7 +50,7 @@ pub use extract::{Form, Path, Query, Upload};
 pub use guard::{FORM_BYTES, TOKEN_FIELD};
 pub use page::{Flash, FormErrors, Frame, Section, See, Tone, html, page, see, unaccepted};
 pub use routes::{Access, Route, Routes, Takes};
-pub use visitor::{Signed, Visitor, Who};
+pub use visitor::{Oneself, Signed, Visitor, Who};
 
 use crate::app::App;
 use axum::Router;
@@ -77,6 +85,12 @@ pub fn pages() -> Routes {
         .with(audit::routes)
         .with(invitation::routes)
         .with(installation::routes)
+        .with(second_step::routes)
+        .with(reset::routes)
+        .with(fresh::routes)
+        .with(account::routes)
+        .with(factors::routes)
+        .with(security::routes)
 }
 
 /// The whole web application.

@@ -66,6 +66,11 @@ impl Frame {
         self.may(Role::Admin)
     }
 
+    /// The role that this person may not use before they have set up a second factor.
+    pub fn held_back(&self) -> Option<Role> {
+        self.signed.as_ref().and_then(|signed| signed.held_back)
+    }
+
     /// Whether every page says that nothing is paid because of a restored backup.
     pub fn restoring(&self) -> bool {
         self.signed.as_ref().is_some_and(|signed| signed.restoring)

@@ -1,9 +1,11 @@
 //! `/people`: who belongs to the merchant, what each may do, and who is invited.
 
+use super::fresh;
 use super::page::html;
+use super::pages::address;
 use super::session;
 use super::when::{When, when};
-use super::{Error, Form, FormErrors, Frame, Path, Result, Routes, Section, Signed, Tone, page, see};
+use super::{Error, Form, FormErrors, Frame, Path, Query, Result, Routes, Section, Signed, Tone, page, see};
 use crate::app::App;
 use crate::id::{InvitationId, PersonId};
 use crate::people::invite::{self, Invitation, Sent};
@@ -95,11 +97,14 @@ impl Index {
     }
 }
 
-async fn index(State(app): State<App>, signed: Signed) -> Result<Response> {
-    page(&Index::load(&app, &signed).await?)
+/// What was typed before somebody was asked whether it is them comes back in the query.
+async fn index(State(app): State<App>, signed: Signed, Query(typed): Query<Typed>) -> Result<Response> {
+    let index = Index::load(&app, &signed).await?;
+    page(&if typed.role.is_empty() { index } else { Index { typed, ..index } })
 }
 
 async fn create(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) -> Result<Response> {
+    fresh::demand(&signed, address(PEOPLE, &[("email", &typed.email), ("role", &typed.role)]))?;
     let mut errors = FormErrors::new();
     let Ok(role) = typed.role.parse::<Role>() else {
         return Err(Error::Invalid("Choose one of the roles. Nobody was invited.".into()));
@@ -130,6 +135,7 @@ async fn told(app: &App, signed: &Signed, sent: Sent) -> Result<Response> {
 }
 
 async fn send_again(State(app): State<App>, signed: Signed, Path(id): Path<InvitationId>) -> Result<Response> {
+    fresh::demand(&signed, PEOPLE)?;
     let mut tx = signed.tx(&app).await?;
     let sent = invite::send_again(&app, &mut tx, &signed.actor(&app), id).await?.ok_or(Error::NotFound)?;
     tx.commit().await?;
@@ -138,6 +144,7 @@ async fn send_again(State(app): State<App>, signed: Signed, Path(id): Path<Invit
 }
 
 async fn revoke(State(app): State<App>, signed: Signed, Path(id): Path<InvitationId>) -> Result<Response> {
+    fresh::demand(&signed, PEOPLE)?;
     let mut tx = signed.tx(&app).await?;
     let email = invite::revoke(&mut tx, &signed.actor(&app), id).await?.ok_or(Error::NotFound)?;
     tx.commit().await?;
@@ -150,6 +157,8 @@ struct Show {
     frame: Frame,
     member: Member,
     is_self: bool,
+    /// The role that is chosen in the form.
+    chosen: Role,
     signed_in: Option<When>,
     deactivated: Option<When>,
 }
@@ -160,13 +169,19 @@ impl Show {
     }
 }
 
-async fn show(State(app): State<App>, signed: Signed, Path(id): Path<PersonId>) -> Result<Response> {
+async fn show(
+    State(app): State<App>,
+    signed: Signed,
+    Path(id): Path<PersonId>,
+    Query(typed): Query<Typed>,
+) -> Result<Response> {
     let members = people::members(&mut signed.tx(&app).await?).await?;
     let member = members.into_iter().find(|member| member.id == id).ok_or(Error::NotFound)?;
     let zone = &signed.time_zone;
     page(&Show {
         frame: signed.frame(Section::Settings),
         is_self: member.id == signed.person,
+        chosen: typed.role.parse().unwrap_or(member.role),
         signed_in: member.signed_in_at.map(|at| when(at, zone)),
         deactivated: member.deactivated_at.map(|at| when(at, zone)),
         member,
@@ -175,6 +190,8 @@ async fn show(State(app): State<App>, signed: Signed, Path(id): Path<PersonId>) 
 
 /// Who was changed, as they were before.
 async fn changed(app: &App, signed: &Signed, id: PersonId, change: Change) -> Result<Member> {
+    let typed = if let Change::Role(role) = change { role.name() } else { "" };
+    fresh::demand(signed, address(&format!("{PEOPLE}/{id}"), &[("role", typed)]))?;
     let mut tx = signed.tx(app).await?;
     match people::change(&mut tx, &signed.actor(app), id, change).await? {
         Ok(member) => {

@@ -1,7 +1,9 @@
 //! `/payouts/new/{id}`: the review of a selection, and the one button that pays it.
 
 use super::due::read_row;
+use super::fresh;
 use super::funds::{self, Sum, sums};
+use super::pages::address;
 use super::waits::Waits;
 use super::when::{When, day, when};
 use super::{
@@ -12,8 +14,9 @@ use crate::commission::due::problem_words;
 use crate::connection::dropzone::{self, Dropzone};
 use crate::connection::{self, Connection, balance, pause};
 use crate::database::Tx;
+use crate::factor::settings;
 use crate::id::RequestId;
-use crate::money::for_people;
+use crate::money::{Currency, for_people};
 use crate::payout::draft::{Ask, DraftError, How, draft};
 use crate::payout::review::{self, Notable, Review, Reviewed};
 use crate::payout::selection::{self, DueRow, Line};
@@ -23,6 +26,7 @@ use crate::role::Role;
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use std::collections::HashSet;
 use time::OffsetDateTime;
@@ -43,6 +47,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
 struct Asked {
     how: String,
     from: usize,
+    /// What was typed before somebody was asked whether it is them.
+    subject: String,
+    message: String,
 }
 
 /// What is typed on the page.
@@ -110,6 +117,8 @@ struct Page {
     warnings: Vec<String>,
     from: usize,
     approvers: Vec<String>,
+    /// Whether the button leads to the question whether it is them.
+    confirms: bool,
 }
 
 impl Page {
@@ -207,7 +216,8 @@ async fn show(
     };
     let subject = format!("You have a payout from {}", signed.merchant_name);
     let subject = if is_single_byte(&subject) { subject } else { "You have a payout".to_owned() };
-    let typed = Typed { how, subject, ..Typed::default() };
+    let subject = if asked.subject.is_empty() { subject } else { asked.subject };
+    let typed = Typed { how, subject, message: asked.message, ..Typed::default() };
     page(&build(&app, &signed, &mut tx, id, asked.from, typed, FormErrors::new()).await?)
 }
 
@@ -249,9 +259,11 @@ async fn build(
     let waits = if paypal { waits(app, signed, tx, &review).await? } else { Vec::new() };
     let approvers =
         if signed.role < Role::Approver { crate::payout::batches::approvers(tx).await? } else { Vec::new() };
+    let much = paypal && !signed.is_fresh && settings::is_much(tx, &amounts(&review)).await?;
     Ok(Page {
         frame: signed.frame(Section::Commissions),
         errors,
+        confirms: much,
         balance: funds::words(&told, Some(&sums), &signed.time_zone),
         sums,
         connection,
@@ -356,12 +368,31 @@ fn checked(typed: &Typed) -> FormErrors {
     errors
 }
 
+/// What leaves, by currency.
+fn amounts(review: &Review) -> Vec<(Currency, Decimal)> {
+    review.totals.iter().map(|total| (total.amount.currency(), total.amount.amount())).collect()
+}
+
+/// Asks whether it is them before much money leaves, and comes back here with what was typed. A file is asked about when
+/// it is let go.
+async fn confirmed(app: &App, signed: &Signed, request: RequestId, typed: &Typed) -> Result<()> {
+    if typed.how != "paypal" || signed.is_fresh {
+        return Ok(());
+    }
+    let mut tx = signed.tx(app).await?;
+    let Some(review) = review::load(&mut tx, request, (0, 0), app.clock.now()).await? else { return Ok(()) };
+    let kept = [("how", typed.how.as_str()), ("subject", &typed.subject), ("message", &typed.message)];
+    let back = address(&format!("/payouts/new/{request}"), &kept);
+    fresh::before_money(&mut tx, signed, &amounts(&review), back).await
+}
+
 async fn pay(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) -> Result<Response> {
     let request = typed.request.ok_or(Error::NotFound)?;
     let errors = checked(&typed);
     if !errors.is_empty() {
         return again(&app, &signed, request, typed, errors).await;
     }
+    confirmed(&app, &signed, request, &typed).await?;
     let how = match typed.how.as_str() {
         "paypal" => How::PayPal,
         "file" => {

@@ -52,12 +52,14 @@ pub struct Route {
     pub access: Access,
     /// What its requests carry.
     pub takes: Takes,
+    /// Whether the person must have shown within the last minutes that it is them.
+    pub fresh: bool,
 }
 
 /// The table and the router, built together.
 #[derive(Debug, Default)]
 pub struct Routes {
-    router: Router<App>,
+    handlers: Vec<MethodRouter<App>>,
     table: Vec<Route>,
 }
 
@@ -78,7 +80,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        let route = Route { method: Method::GET, path, access: access.into(), takes: Takes::Nothing };
+        let route = Route { method: Method::GET, path, access: access.into(), takes: Takes::Nothing, fresh: false };
         self.add(route, get(handler))
     }
 
@@ -88,7 +90,7 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        let route = Route { method: Method::POST, path, access: access.into(), takes: Takes::Form };
+        let route = Route { method: Method::POST, path, access: access.into(), takes: Takes::Form, fresh: false };
         self.add(route, post(handler))
     }
 
@@ -98,14 +100,22 @@ impl Routes {
         H: Handler<T, App>,
         T: 'static,
     {
-        let route = Route { method: Method::POST, path, access: access.into(), takes: Takes::File };
+        let route = Route { method: Method::POST, path, access: access.into(), takes: Takes::File, fresh: false };
         self.add(route, post(handler).layer(DefaultBodyLimit::disable()))
     }
 
     fn add(mut self, route: Route, handler: MethodRouter<App>) -> Self {
-        let guarded = handler.route_layer(from_fn_with_state((route.access, route.takes), guard::check));
-        self.router = self.router.route(route.path, guarded);
+        self.handlers.push(handler);
         self.table.push(route);
+        self
+    }
+
+    /// The route named last asks whoever has not shown within the last minutes that it is them ([`super::fresh`]).
+    ///
+    /// # Panics
+    /// Before any route was named.
+    pub fn fresh(mut self) -> Self {
+        self.table.last_mut().expect("a route comes first").fresh = true;
         self
     }
 
@@ -116,6 +126,9 @@ impl Routes {
 
     /// The router, still without its outer layers.
     pub(super) fn into_router(self) -> Router<App> {
-        self.router
+        self.table.into_iter().zip(self.handlers).fold(Router::new(), |router, (route, handler)| {
+            let path = route.path;
+            router.route(path, handler.route_layer(from_fn_with_state(route, guard::check)))
+        })
     }
 }

@@ -5,6 +5,7 @@
 //! after its last use and twelve after it began, by the application's clock.
 
 use crate::app::App;
+use crate::audit::{Actor, record_of_person};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::id::{MerchantId, PersonId};
@@ -23,9 +24,13 @@ pub const LONGEST: Duration = Duration::hours(12);
 /// The end is moved no more often than this, so that reading pages does not write.
 const EXTEND_EVERY: Duration = Duration::minutes(5);
 
-/// Failed sign-ins for one e-mail, or from one network address, within [`PATIENCE`]; more have to wait.
+/// Failed sign-ins for one e-mail, second steps of one person, and both from one network address within [`PATIENCE`]; more
+/// have to wait.
 const FAILURES_PER_EMAIL: i64 = 5;
+const FAILURES_PER_PERSON: i64 = 5;
 const FAILURES_PER_ADDRESS: i64 = 30;
+/// Mails with a link for one e-mail; asking is no failure, and counts all the same.
+const LINKS_PER_EMAIL: i64 = 3;
 const PATIENCE: Duration = Duration::minutes(15);
 
 /// Where tower-sessions keeps its records.
@@ -92,7 +97,7 @@ impl Sessions {
     }
 }
 
-fn digest(id: &Id) -> String {
+pub(super) fn digest(id: &Id) -> String {
     hex::encode(Sha256::digest(id.to_string()))
 }
 
@@ -132,6 +137,8 @@ pub(super) struct Membership {
     pub(super) time_zone: String,
     pub(super) environment: Option<String>,
     pub(super) role: Role,
+    /// Of its approvers and admins.
+    pub(super) requires_factor: bool,
 }
 
 /// A person, and the merchants that they belong to by name.
@@ -140,6 +147,7 @@ pub(super) struct Person {
     pub(super) email: String,
     pub(super) name: String,
     pub(super) is_installation_admin: bool,
+    pub(super) has_factor: bool,
     pub(super) memberships: Vec<Membership>,
 }
 
@@ -148,10 +156,13 @@ pub(super) async fn person(app: &App, person: PersonId) -> sqlx::Result<Option<P
     let mut tx = app.database.installation().await?;
     let rows = sqlx::query!(
         r#"select p.email, p.name, p.is_installation_admin, m.id as "merchant?: MerchantId", m.name as "merchant_name?",
-            m.time_zone as "time_zone?", m.environment, ms.role as "role?: Role"
+            m.time_zone as "time_zone?", m.environment, ms.role as "role?: Role",
+            coalesce(s.requires_factor, false) as "requires_factor!",
+            has_factor(p.id) as "has_factor!"
         from people p
         left join memberships ms on ms.person_id = p.id and ms.deactivated_at is null
         left join merchants m on m.id = ms.merchant_id
+        left join security_settings s on s.merchant_id = m.id
         where p.id = $1
         order by lower(m.name), m.id"#,
         person.0
@@ -164,6 +175,7 @@ pub(super) async fn person(app: &App, person: PersonId) -> sqlx::Result<Option<P
         email: first.email.clone(),
         name: first.name.clone(),
         is_installation_admin: first.is_installation_admin,
+        has_factor: first.has_factor,
         memberships: Vec::new(),
     };
     for row in rows {
@@ -176,6 +188,7 @@ pub(super) async fn person(app: &App, person: PersonId) -> sqlx::Result<Option<P
                 time_zone,
                 environment: row.environment,
                 role,
+                requires_factor: row.requires_factor,
             });
         }
     }
@@ -193,6 +206,70 @@ pub(super) async fn end(app: &App, person: PersonId, merchant: MerchantId) -> sq
     )
     .execute(&mut *tx)
     .await?;
+    tx.commit().await
+}
+
+/// A session in which somebody has signed in, as its person knows it.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    /// The digest of its id, which opens nothing.
+    pub(super) digest: String,
+    pub(super) since: OffsetDateTime,
+    /// To the few minutes after which its end is moved.
+    pub(super) seen: OffsetDateTime,
+    pub(super) address: Option<String>,
+    pub(super) browser: Option<String>,
+}
+
+/// The sessions of a person that have not ended, the one used last first.
+pub(super) async fn of_person(app: &App, person: PersonId) -> sqlx::Result<Vec<Listed>> {
+    let now = app.clock.now();
+    let mut tx = app.database.installation().await?;
+    let rows = sqlx::query!(
+        r#"
+        select id, to_timestamp((data #>> '{signed_in,since}')::bigint) as "since!", expires_at,
+            data #>> '{signed_in,address}' as address, data #>> '{signed_in,browser}' as browser
+        from sessions
+        where data #>> '{signed_in,person}' = $1::uuid::text and expires_at > $2
+        order by expires_at desc, id
+        "#,
+        person.0,
+        now
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    let listed = rows.into_iter().map(|row| Listed {
+        digest: row.id,
+        since: row.since,
+        seen: row.expires_at - IDLE,
+        address: row.address,
+        browser: row.browser,
+    });
+    Ok(listed.filter(|one| now < one.since + LONGEST).collect())
+}
+
+/// Ends one session of this person. False if there is none.
+pub(super) async fn end_one(app: &App, actor: &Actor, person: PersonId, digest: &str) -> sqlx::Result<bool> {
+    let mut tx = app.database.installation().await?;
+    let ended = sqlx::query!(
+        "delete from sessions where data #>> '{signed_in,person}' = $1::uuid::text and id = $2",
+        person.0,
+        digest
+    );
+    if ended.execute(&mut *tx).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    record_of_person(&mut tx, person, actor, "session ended", serde_json::json!({ "sessions": "one" })).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Ends every session of this person but one.
+pub(super) async fn end_others(app: &App, actor: &Actor, person: PersonId, keep: Option<&str>) -> sqlx::Result<()> {
+    let mut tx = app.database.installation().await?;
+    sqlx::query!("select end_sessions($1, $2)", person.0, keep).fetch_one(&mut *tx).await?;
+    record_of_person(&mut tx, person, actor, "session ended", serde_json::json!({ "sessions": "all others" })).await?;
     tx.commit().await
 }
 
@@ -218,22 +295,53 @@ pub(super) async fn installation_is_empty(app: &App) -> sqlx::Result<bool> {
     Ok(empty)
 }
 
-/// Leave to try one password. It counts as a failure until [`forgive`] takes it back, so that many tries at once
+/// Leave to try one password or one code. It counts as a failure until [`forgive`] takes it back, so that many tries at once
 /// cannot slip through before the first of them has failed.
 pub(super) struct Attempt {
     subjects: Vec<String>,
     at: OffsetDateTime,
 }
 
-/// Too many sign-ins failed: no password is looked at before this much time has passed.
+/// Too many of them failed: none is looked at before this much time has passed.
 pub(super) struct TooMany {
-    pub(super) wait: Duration,
+    wait: Duration,
 }
 
-/// Counts one attempt for the e-mail and for the network address, or says how long to wait.
+impl TooMany {
+    /// For people.
+    pub(super) fn words(&self) -> String {
+        let minutes = self.wait.whole_minutes() + 1;
+        let minutes = if minutes == 1 { "1 minute".to_owned() } else { format!("{minutes} minutes") };
+        format!("Too many attempts failed. Wait {minutes}, then try again.")
+    }
+}
+
+/// Counts one attempt at a password for the e-mail and for the network address, or says how long to wait.
 pub(super) async fn attempt(app: &App, email: &str, address: Option<&str>) -> sqlx::Result<Result<Attempt, TooMany>> {
+    count(app, (format!("email {}", digest_of(email)), FAILURES_PER_EMAIL), address).await
+}
+
+/// The same for an attempt at a second factor.
+pub(super) async fn attempt_factor(
+    app: &App,
+    person: PersonId,
+    address: Option<&str>,
+) -> sqlx::Result<Result<Attempt, TooMany>> {
+    count(app, (format!("factor {person}"), FAILURES_PER_PERSON), address).await
+}
+
+/// The same for somebody who asks for a link by e-mail.
+pub(super) async fn attempt_link(
+    app: &App,
+    email: &str,
+    address: Option<&str>,
+) -> sqlx::Result<Result<Attempt, TooMany>> {
+    count(app, (format!("link {}", digest_of(email)), LINKS_PER_EMAIL), address).await
+}
+
+async fn count(app: &App, first: (String, i64), address: Option<&str>) -> sqlx::Result<Result<Attempt, TooMany>> {
     let now = app.clock.now();
-    let mut subjects = vec![(email_subject(email), FAILURES_PER_EMAIL)];
+    let mut subjects = vec![first];
     subjects.extend(address.map(|address| (format!("address {address}"), FAILURES_PER_ADDRESS)));
     let mut tx = app.database.installation().await?;
     sqlx::query!("delete from sign_in_failures where at < $1", now - PATIENCE).execute(&mut *tx).await?;
@@ -262,7 +370,7 @@ pub(super) async fn attempt(app: &App, email: &str, address: Option<&str>) -> sq
     Ok(Ok(Attempt { subjects, at: now }))
 }
 
-/// The password was right: the e-mail starts afresh, the address gets this attempt back.
+/// It was right: the e-mail or the person starts afresh, the address gets this attempt back.
 pub(super) async fn forgive(app: &App, attempt: &Attempt) -> sqlx::Result<()> {
     let mut tx = app.database.installation().await?;
     sqlx::query!(
@@ -277,6 +385,6 @@ pub(super) async fn forgive(app: &App, attempt: &Attempt) -> sqlx::Result<()> {
 }
 
 /// A digest: what people type into this field is sometimes their password.
-fn email_subject(email: &str) -> String {
-    format!("email {}", hex::encode(Sha256::digest(email.trim().to_lowercase())))
+fn digest_of(email: &str) -> String {
+    hex::encode(Sha256::digest(email.trim().to_lowercase()))
 }

@@ -74,7 +74,7 @@ async fn set_up(
             .await
         {
             Ok((_, person)) => {
-                sign_in::enter(&app, &session, person, visitor.address.clone()).await?;
+                sign_in::enter(&app, &session, person, &visitor).await?;
                 return Ok(see("/").saying("Welcome. Stipend is set up, and you are its first admin.").into_response());
             }
             Err(Refused::Entered(problems)) => {

@@ -5,7 +5,8 @@ use super::guard::local_path;
 use super::home;
 use super::page::{Frame, Section, html, page, see};
 use super::routes::{Access, Routes};
-use super::session::{self, TooMany};
+use super::second_step;
+use super::session;
 use super::visitor::{self, SIGNED_IN, SignedIn, Visitor, Who};
 use super::{Error, Form, Query};
 use crate::app::{App, Hints};
@@ -108,14 +109,7 @@ async fn sign_in(
     };
     let attempt = match session::attempt(&app, &form.email, visitor.address.as_deref()).await? {
         Ok(attempt) => attempt,
-        Err(TooMany { wait }) => {
-            let minutes = wait.whole_minutes() + 1;
-            let minutes = if minutes == 1 { "1 minute".to_owned() } else { format!("{minutes} minutes") };
-            return again(
-                StatusCode::TOO_MANY_REQUESTS,
-                format!("Too many attempts failed. Wait {minutes}, then try again."),
-            );
-        }
+        Err(too_many) => return again(StatusCode::TOO_MANY_REQUESTS, too_many.words()),
     };
     let credentials = session::credentials(&app, &form.email).await?;
     let Some(person) = check(credentials, form.password.clone()).await? else {
@@ -125,12 +119,18 @@ async fn sign_in(
         );
     };
     session::forgive(&app, &attempt).await?;
-    enter(&app, &session, person, visitor.address).await?;
+    if session::person(&app, person).await?.is_some_and(|person| person.has_factor) {
+        return second_step::begin(&app, &session, person, &form.next).await;
+    }
+    enter(&app, &session, person, &visitor).await?;
     Ok(see(local_path(&form.next).unwrap_or("/")).into_response())
 }
 
 /// Compares the password where it may take its time, and as long for an e-mail that nobody has.
-async fn check(credentials: Option<(PersonId, String)>, given: SecretString) -> anyhow::Result<Option<PersonId>> {
+pub(super) async fn check(
+    credentials: Option<(PersonId, String)>,
+    given: SecretString,
+) -> anyhow::Result<Option<PersonId>> {
     let _one_of_few = CHECKS.acquire().await.context("the semaphore is never closed")?;
     tokio::task::spawn_blocking(move || match credentials {
         Some((person, hash)) => password::verify(&given, &hash).then_some(person),
@@ -144,10 +144,10 @@ async fn check(credentials: Option<(PersonId, String)>, given: SecretString) -> 
 }
 
 /// Makes the session this person's, under an id that nobody has seen before, and begins with the first of their merchants.
-pub(super) async fn enter(app: &App, session: &Session, person: PersonId, address: Option<String>) -> Result<()> {
+pub(super) async fn enter(app: &App, session: &Session, person: PersonId, visitor: &Visitor) -> Result<()> {
     let found = session::person(app, person).await?;
     let merchant = found.and_then(|found| found.memberships.first().map(|first| first.merchant));
-    enter_for(app, session, person, merchant, address).await
+    enter_for(app, session, person, merchant, visitor).await
 }
 
 /// The same for a merchant that was chosen.
@@ -156,11 +156,12 @@ pub(super) async fn enter_for(
     session: &Session,
     person: PersonId,
     merchant: Option<MerchantId>,
-    address: Option<String>,
+    visitor: &Visitor,
 ) -> Result<()> {
     session.cycle_id().await.context("the session could not be renewed")?;
     visitor::renew_secret(session).await?;
-    let signed_in = SignedIn { person, merchant, since: app.clock.now() };
+    let (now, address, browser) = (app.clock.now(), visitor.address.clone(), visitor.browser.clone());
+    let signed_in = SignedIn { person, merchant, since: now, shown_at: now, address: address.clone(), browser };
     session.insert(SIGNED_IN, signed_in).await.context("the session could not be written")?;
     tracing::info!(person.id = %person, "person {person} signed in");
     if let Some(merchant) = merchant {

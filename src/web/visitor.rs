@@ -1,6 +1,8 @@
 //! Who is asking. The layer [`identify`] finds out once a request and hands it to the guard and the handlers.
 
+use super::browser;
 use super::error::Error;
+use super::fresh;
 use super::page::{Flash, Frame, Section};
 use super::session::{self, Membership};
 use crate::app::App;
@@ -29,6 +31,18 @@ pub(super) struct SignedIn {
     pub(super) merchant: Option<MerchantId>,
     #[serde(with = "time::serde::timestamp")]
     pub(super) since: OffsetDateTime,
+    /// When they last showed that it is them: by a second factor, or by the password where there is none.
+    #[serde(with = "time::serde::timestamp", default = "long_ago")]
+    pub(super) shown_at: OffsetDateTime,
+    /// Where and with what it began, for the person's list of sessions.
+    #[serde(default)]
+    pub(super) address: Option<String>,
+    #[serde(default)]
+    pub(super) browser: Option<String>,
+}
+
+fn long_ago() -> OffsetDateTime {
+    OffsetDateTime::UNIX_EPOCH
 }
 
 pub(super) const SIGNED_IN: &str = "signed_in";
@@ -46,8 +60,34 @@ pub struct Visitor {
     pub address: Option<String>,
     /// The person, if they are an administrator of the installation.
     pub installation_admin: Option<PersonId>,
+    /// The browser, as it calls itself.
+    pub browser: Option<String>,
     /// The person, if any.
     pub who: Who,
+    /// The same without a merchant.
+    pub oneself: Option<Oneself>,
+}
+
+/// A person who signed in, for what concerns them alone. Handlers take it as an argument.
+#[derive(Debug, Clone)]
+pub struct Oneself {
+    /// The person.
+    pub person: PersonId,
+    /// Their e-mail.
+    pub email: String,
+    /// Where the request came from.
+    pub address: Option<String>,
+    /// Whether they have a second factor.
+    pub has_factor: bool,
+    /// Whether they have shown within the last minutes, in this session, that it is them.
+    pub is_fresh: bool,
+}
+
+impl Oneself {
+    /// This person as the author of a change made now.
+    pub fn actor(&self, app: &App) -> Actor {
+        Actor { person: Some(self.person), address: self.address.clone(), at: app.clock.now() }
+    }
 }
 
 /// Whether a visitor has signed in.
@@ -78,8 +118,14 @@ pub struct Signed {
     pub time_zone: String,
     /// "live", "sandbox" or "simulator", once the merchant's first batch has fixed it.
     pub environment: Option<String>,
-    /// What the person may do there.
+    /// What the person may do there at the moment.
     pub role: Role,
+    /// What they might do with a second factor, which the merchant requires and they do not have.
+    pub held_back: Option<Role>,
+    /// Whether they have a second factor.
+    pub has_factor: bool,
+    /// Whether they have shown within the last minutes, in this session, that it is them; see [`super::fresh`].
+    pub is_fresh: bool,
     /// All merchants of this person, by name.
     pub merchants: Vec<(MerchantId, String)>,
     /// What every form must carry; it holds for this session and this merchant only.
@@ -159,11 +205,19 @@ impl<S: Sync> FromRequestParts<S> for Signed {
     }
 }
 
+impl<S: Sync> FromRequestParts<S> for Oneself {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let oneself = Visitor::from_request_parts(parts, state).await?.oneself;
+        Ok(oneself.context("the route's access lets in people who have not signed in")?)
+    }
+}
+
 /// The layer: who is asking, what the last action had to say, and afterwards what this one has to say.
 pub(super) async fn identify(State(app): State<App>, session: Session, mut request: Request, next: Next) -> Response {
     let page = takes_flash(&request);
     let htmx = request.headers().contains_key("hx-request");
-    let visitor = match find(&app, &session, address(&request), page).await {
+    let visitor = match find(&app, &session, Place::of(&request), page).await {
         Ok(visitor) => visitor,
         Err(error) => return error.into_response(),
     };
@@ -207,10 +261,30 @@ fn follow_as_page(response: &mut Response) {
     }
 }
 
-async fn find(app: &App, session: &Session, address: Option<String>, page: bool) -> Result<Visitor, Error> {
+/// Where and with what a request was sent.
+struct Place {
+    address: Option<String>,
+    browser: Option<String>,
+}
+
+impl Place {
+    fn of(request: &Request) -> Self {
+        Self { address: address(request), browser: browser::name(request.headers()) }
+    }
+}
+
+async fn find(app: &App, session: &Session, place: Place, page: bool) -> Result<Visitor, Error> {
     let broken = |error| broken_session(app, error);
     let secret: Option<String> = session.get(SECRET).await.map_err(broken)?;
-    let mut visitor = Visitor { token: None, flash: None, address, installation_admin: None, who: Who::Stranger };
+    let mut visitor = Visitor {
+        token: None,
+        flash: None,
+        address: place.address,
+        browser: place.browser,
+        installation_admin: None,
+        who: Who::Stranger,
+        oneself: None,
+    };
     let Some(secret) = secret else { return Ok(visitor) };
     if page {
         visitor.flash = session.get(FLASH).await.map_err(broken)?;
@@ -222,6 +296,13 @@ async fn find(app: &App, session: &Session, address: Option<String>, page: bool)
     };
     let Some(person) = session::person(app, signed_in.person).await? else { return Ok(visitor) };
     visitor.installation_admin = person.is_installation_admin.then_some(signed_in.person);
+    visitor.oneself = Some(Oneself {
+        person: signed_in.person,
+        email: person.email.clone(),
+        address: visitor.address.clone(),
+        has_factor: person.has_factor,
+        is_fresh: app.clock.now() < signed_in.shown_at + fresh::LASTS,
+    });
     let chosen = person.memberships.iter().find(|membership| Some(membership.merchant) == signed_in.merchant);
     let Some(current) = chosen.or(person.memberships.first()).cloned() else {
         visitor.who = Who::Outsider(person.email);
@@ -242,6 +323,7 @@ async fn find(app: &App, session: &Session, address: Option<String>, page: bool)
 
 fn signed(app: &App, id: PersonId, person: session::Person, current: Membership, visitor: &Visitor) -> Signed {
     let merchants = person.memberships.into_iter().map(|one| (one.merchant, one.merchant_name)).collect();
+    let lacks_factor = current.requires_factor && !person.has_factor && current.role >= Role::Approver;
     let person_name = if person.name.is_empty() { person.email.clone() } else { person.name };
     Signed {
         person: id,
@@ -251,7 +333,10 @@ fn signed(app: &App, id: PersonId, person: session::Person, current: Membership,
         merchant_name: current.merchant_name,
         time_zone: current.time_zone,
         environment: current.environment,
-        role: current.role,
+        role: if lacks_factor { Role::Viewer } else { current.role },
+        held_back: lacks_factor.then_some(current.role),
+        has_factor: person.has_factor,
+        is_fresh: visitor.oneself.as_ref().is_some_and(|oneself| oneself.is_fresh),
         merchants,
         token: visitor.token.clone().unwrap_or_default(),
         address: visitor.address.clone(),

@@ -119,6 +119,23 @@ fn first(email: &str) -> (NewMerchant, NewPerson) {
 }
 
 /// An installation with a key, where nobody can sign in yet.
+#[tokio::test]
+async fn who_cannot_get_in_is_helped_from_the_command_line() {
+    let database = postgres::database().await;
+    assert!(stipend(&database, &["merchant", "add", "Acme", "--time-zone", "utc"], "").status.success());
+    let add = ["user", "add", "ann@example.com", "--merchant", "Acme", "--role", "admin"];
+    assert!(stipend(&database, &add, "correct horse battery\n").status.success());
+    let set = stipend(&database, &["user", "password", "Ann@example.com"], "another password\n");
+    assert!(set.status.success(), "{}", error_of(&set));
+    assert!(password::verify(&"another password".into(), &people(&database).await[0].3));
+    assert!(stipend(&database, &["user", "reset-factors", "ann@example.com"], "").status.success());
+    assert!(!stipend(&database, &["user", "password", "ann@example.com"], "short\n").status.success());
+    let unknown = stipend(&database, &["user", "reset-factors", "bob@example.com"], "");
+    assert!(!unknown.status.success() && error_of(&unknown).contains("nobody signs in as bob@example.com"));
+    let entries = audited(&database).await;
+    assert_eq!(entries[2..], ["password set by the operator", "second factors reset by the operator"]);
+}
+
 async fn installation() -> (TestDatabase, String) {
     let (database, data) = (postgres::database().await, DataFolder::new(RunAs::Us));
     admin::open_vault(&database.database, &Clock::system(), &data.path().join("master.key")).await.unwrap();

@@ -15,6 +15,7 @@ mod configuration;
 mod contention;
 mod crash;
 mod demo;
+mod factor;
 mod home;
 mod import;
 mod in_a_browser;

@@ -442,3 +442,80 @@ async fn pictures_of_legacy_connections() {
         shoot(&browser, folder, name).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes pictures for people; it proves nothing"]
+async fn pictures_of_the_account() {
+    let folder = std::env::var_os("STIPEND_PICTURES").expect("STIPEND_PICTURES names the folder for the pictures");
+    let folder = Path::new(&folder);
+    std::fs::create_dir_all(folder).unwrap();
+    let letters = Letters::folder();
+    let mut world = World::mailing(letters.path()).await;
+    world.owe("tom@example.com", &["1250.00"]).await;
+    let base = world.site.address.replace("127.0.0.1", "localhost");
+    let browser = Browser::open(Script::On).await;
+    browser.virtual_authenticator().await;
+    let goto = async |path: &str| browser.goto(format!("{base}{path}")).await.unwrap();
+    let password = async || {
+        browser.delete_all_cookies().await.unwrap();
+        goto("/sign-in").await;
+        browser.fill("email", "ann@example.com").await;
+        browser.fill("password", PASSWORD).await;
+        browser.press("Sign in").await;
+    };
+    goto("/password/forgotten").await;
+    shoot(&browser, folder, "forgotten").await;
+    browser.fill("email", "ann@example.com").await;
+    browser.press("Send the link").await;
+    shoot(&browser, folder, "forgotten-sent").await;
+    while stipend::people::password::send_next(&world.app).await.unwrap() {}
+    let code = letters.to("ann@example.com")[0].body.split("/password/new?code=").nth(1).unwrap()[..64].to_owned();
+    goto(&format!("/password/new?code={code}")).await;
+    shoot(&browser, folder, "new-password").await;
+    goto("/password/new?code=0").await;
+    shoot(&browser, folder, "new-password-void").await;
+    password().await;
+    goto("/account").await;
+    shoot(&browser, folder, "account-none").await;
+    goto("/settings/security").await;
+    shoot(&browser, folder, "security-none").await;
+    goto("/account/passkeys/new").await;
+    shoot(&browser, folder, "passkey-new").await;
+    browser.fill("name", "My laptop").await;
+    browser.press("Add a passkey").await;
+    browser.wait_for_words("Keep these").await;
+    shoot(&browser, folder, "recovery-codes").await;
+    goto("/account").await;
+    browser.press("Set up an app").await;
+    shoot(&browser, folder, "authenticator").await;
+    let key = browser.find(By::Css("code.secret")).await.unwrap().text().await.unwrap();
+    let phone = crate::factor::Phone::with(&key);
+    browser.fill("code", &phone.shows(&world.site)).await;
+    browser.press("Set up").await;
+    browser.wait_for_words("Your app is set up").await;
+    shoot(&browser, folder, "account").await;
+    goto("/settings/security").await;
+    browser.press("Require it of approvers and admins").await;
+    browser.fill("amount", "1000.00").await;
+    browser.press("Set").await;
+    browser.wait_for_words("Whoever sends more").await;
+    shoot(&browser, folder, "security").await;
+    let ask = world.review(&everything(), How::PayPal).await;
+    crate::factor::pass(&world.site, time::Duration::minutes(6));
+    goto(&format!("/payouts/new/{}?how=paypal", ask.request)).await;
+    shoot(&browser, folder, "review-confirms").await;
+    goto("/integrations/payment/paypal").await;
+    shoot(&browser, folder, "confirm").await;
+    password().await;
+    browser.wait_for_words("Second step").await;
+    browser.fill("code", "123456").await;
+    browser.press("Sign in").await;
+    shoot(&browser, folder, "second-step").await;
+    world.site.person("bob@example.com", "Acme", Role::Approver).await;
+    browser.delete_all_cookies().await.unwrap();
+    goto("/sign-in").await;
+    browser.fill("email", "bob@example.com").await;
+    browser.fill("password", PASSWORD).await;
+    browser.press("Sign in").await;
+    shoot(&browser, folder, "held-back").await;
+}

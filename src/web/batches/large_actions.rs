@@ -3,11 +3,13 @@
 use super::{actions, exists};
 use crate::app::App;
 use crate::id::{BatchId, DropzoneFileId};
+use crate::payout::batches;
 use crate::payout::decide::{self, MAX_WHY, Undecided};
 use crate::payout::files;
 use crate::payout::manual::{self, TooLate};
 use crate::payout::stuck::Word;
 use crate::role::Role;
+use crate::web::fresh;
 use crate::web::pages::counted;
 use crate::web::when::when;
 use crate::web::{Error, Form, Path, Result, Routes, Signed, Tone, see};
@@ -118,6 +120,10 @@ async fn upload(
         Some(at) => format!("It will be uploaded on {}.", when(at, &signed.time_zone).minute),
         None => "It is being uploaded.".to_owned(),
     };
+    let mut tx = signed.tx(&app).await?;
+    let batch = batches::show(&mut tx, id).await?.ok_or(Error::NotFound)?;
+    fresh::before_money(&mut tx, &signed, &[(batch.currency, batch.total)], &page).await?;
+    drop(tx);
     match manual::let_go(&app, signed.merchant, &signed.actor(&app), id, at).await? {
         Ok(()) => Ok(see(page).saying(said).into_response()),
         Err(TooLate) => Err(Error::Conflict(actions::TOO_LATE.into())),

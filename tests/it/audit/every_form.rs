@@ -2,6 +2,7 @@
 //! short list with the reason why it does not.
 
 use super::checked;
+use crate::factor::{Phone, key_on};
 use crate::import::post_file;
 use crate::support::client::{Client, Page};
 use crate::support::site::PASSWORD;
@@ -25,6 +26,9 @@ const EXEMPT: &[(&str, &str)] = &[
     ("/batches/{id}/retry", "makes such a note of what was not paid"),
     ("/batches/{id}/items/{item}/retry", "makes such a note of one payment"),
     ("/imports/{id}/mapping", "says how a file is read; nothing comes in before the confirmation"),
+    ("/confirm", "shows that it is them; what they are asked before has an entry"),
+    ("/account/authenticator", "makes a key to look at; setting the app up by it has an entry"),
+    ("/password/forgotten", "anybody may ask for a mail; the password that is chosen by it has an entry"),
     ("/setup", "is done once, before there is a merchant; `administration.rs` looks for its entry"),
 ];
 
@@ -36,6 +40,9 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("/batches/{id}/unmentioned", "by_file/reports.rs", "settled unmentioned payments"),
     ("/batches/{id}/clearance", "by_file/answers.rs", "cleared up a rejected and accepted file"),
     ("/batches/{id}/items/{item}/clearance", "attention/rare.rs", "cleared up"),
+    ("/account/passkeys", "factor/in_a_browser.rs", "passkey added"),
+    ("/account/passkeys/removal", "factor/in_a_browser.rs", "passkey removed"),
+    ("/password/new", "factor/reset.rs", "password reset"),
     ("/restoration/report", "restored.rs", "compared a report of PayPal’s"),
     ("/restoration/payments/{id}/entry", "restored.rs", "marked as paid"),
     ("/restoration/payments/{id}/settlement", "restored.rs", "settled a payment of PayPal’s"),
@@ -233,6 +240,42 @@ impl Walk {
         self.fill("/merchant", "/affiliates", "/merchant", &[("merchant", &acme)]).await;
     }
 
+    async fn account(&mut self) {
+        self.client = self.world.site.signed_in("ann@example.com").await;
+        let page = self.client.open("/account").await;
+        let page = self.client.submit(&page, "/account/authenticator", &[]).await;
+        let phone = Phone::with(&key_on(&page));
+        let route = "/account/authenticator/confirmation";
+        self.send(route, route, &[("code", &phone.shows(&self.world.site))]).await;
+        for (route, fields) in [
+            ("/account/recovery-codes", &[][..]),
+            ("/settings/security/factor", &[("required", "yes")]),
+            ("/settings/security/factor", &[("required", "no")]),
+            ("/settings/security/amounts", &[("currency", "EUR"), ("amount", "500.00")]),
+        ] {
+            self.send(route, route, fields).await;
+        }
+        self.world.advance(Duration::minutes(1));
+        let ann = std::mem::replace(&mut self.client, self.world.site.stranger());
+        let page = self.client.open("/sign-in").await;
+        self.client.submit(&page, "/sign-in", &[("email", "ann@example.com"), ("password", PASSWORD)]).await;
+        let code = phone.shows(&self.world.site);
+        self.fill("/sign-in/second", "/sign-in/second", "/sign-in/second", &[("code", &code)]).await;
+        self.client = ann;
+        let route = "/account/sessions/revocation";
+        let shown = self.client.open("/account").await.body;
+        let other = shown.split("name=\"session\" value=\"").nth(1).unwrap()[..64].to_owned();
+        self.send(route, route, &[("session", &other)]).await;
+        let fields = [("current", PASSWORD), ("password", PASSWORD), ("again", PASSWORD)];
+        for (route, fields) in [
+            ("/account/sessions/others/revocation", &[][..]),
+            ("/account/password", &fields),
+            ("/account/authenticator/removal", &[]),
+        ] {
+            self.send(route, route, fields).await;
+        }
+    }
+
     async fn id_of(&self, merchant: &str) -> String {
         let mut tx = self.world.app.database.installation().await.unwrap();
         let found = sqlx::query_scalar::<_, uuid::Uuid>("select id from merchants where name = $1").bind(merchant);
@@ -249,6 +292,7 @@ async fn every_form_that_is_obeyed_leaves_an_entry() {
     walk.connections().await;
     walk.payments().await;
     walk.people().await;
+    walk.account().await;
     for path in ["/integrations/payment/dropzone/disconnection", "/integrations/payment/paypal/disconnection"] {
         walk.world.advance(Duration::days(1));
         walk.world.settle().await;

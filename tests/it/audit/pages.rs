@@ -1,6 +1,7 @@
 //! The page, its filters, its export, and the sentence about the chain.
 
 use super::{checked, entries};
+use crate::factor::{Phone, key_on};
 use crate::support::client::Client;
 use crate::support::world::World;
 use serde_json::json;
@@ -122,8 +123,22 @@ async fn no_secret_is_ever_in_an_entry() {
     let password = "canary password 99";
     guest.submit(&page, "/invitation", &[("name", "New"), ("password", password), ("again", password)]).await;
 
+    let page = ann.open("/account").await;
+    let page = ann.submit(&page, "/account/authenticator", &[]).await;
+    let key = key_on(&page);
+    let digits = Phone::with(&key).shows(&world.site);
+    let page = ann.submit(&page, "/account/authenticator/confirmation", &[("code", &digits)]).await;
+    let recovery = key_on(&page);
+
     let told = entries(&world).await.iter().map(|entry| format!("{entry:?}\n")).collect::<String>();
-    for action in ["saved PayPal details", "connected PayPal", "person invited", "invitation accepted", "DropZone"] {
+    for action in [
+        "saved PayPal details",
+        "connected PayPal",
+        "person invited",
+        "invitation accepted",
+        "DropZone",
+        "authenticator set up",
+    ] {
         assert!(told.contains(action), "{action}: {told}");
     }
     let mut tx = world.app.database.installation().await.unwrap();
@@ -133,9 +148,14 @@ async fn no_secret_is_ever_in_an_entry() {
             .await
             .unwrap();
     let page = ann.open("/audit").await.text();
-    for canary in [secret, "canary-client-id", "demo-secret", password, &code, "PRIVATE KEY"] {
+    let dump = crate::factor::dump(&world.site).await;
+    let (key, recovery) = (key.replace(' ', ""), recovery.replace('-', ""));
+    for canary in [secret, "canary-client-id", "demo-secret", password, &code, "PRIVATE KEY", &key, &recovery] {
         assert!(!told.contains(canary) && !page.contains(canary), "{canary}: {told}");
         assert!(!kept.iter().any(|row| row.contains(canary)), "{canary} is in the database");
+    }
+    for canary in [secret, "demo-secret", password, &code, &key, &recovery] {
+        assert!(!dump.contains(canary), "{canary} is in a dump of the database");
     }
     assert!(told.contains("0815"), "of the Client ID the last four characters: {told}");
 }

@@ -46,7 +46,7 @@ pub async fn connect(world: &World) -> Outcome {
 }
 
 /// Everything that is due, as prepared files.
-async fn prepare(world: &World) -> Vec<BatchId> {
+pub async fn prepare(world: &World) -> Vec<BatchId> {
     world.try_pay(&everything(), How::File { compression: Compression::Plain }).await.unwrap()
 }
 

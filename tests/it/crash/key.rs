@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use stipend::connection::Outcome;
+use stipend::factor;
 use stipend::people::invite;
 use stipend::role::Role;
 
@@ -44,11 +45,12 @@ async fn a_new_master_key_opens_what_the_one_before_sealed() {
     let mut tx = world.tx().await;
     invite::invite(&world.app, &mut tx, &world.actor(), "new@example.com", Role::Viewer).await.unwrap().unwrap();
     tx.commit().await.unwrap();
+    factor::authenticator::start(&world.app, world.person).await.unwrap();
 
     let before = std::fs::read_to_string(stage.folder.join("master.key")).unwrap();
     let rotated = rotate(&stage, &[]);
     let told = String::from_utf8(rotated.stdout).unwrap();
-    assert!(rotated.status.success() && told.starts_with("1 secrets are sealed with the new master key"), "{told}");
+    assert!(rotated.status.success() && told.starts_with("2 secrets are sealed with the new master key"), "{told}");
     let now = std::fs::read_to_string(stage.folder.join("master.key")).unwrap();
     assert_ne!(before, now);
     assert!(!told.contains(now.trim()) && !told.contains(before.trim()));

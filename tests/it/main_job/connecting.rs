@@ -3,7 +3,7 @@
 use super::world;
 use crate::support::browser::Script;
 use crate::support::office::Office;
-use crate::support::site::Site;
+use crate::support::site::{PASSWORD, Site};
 use crate::support::world::{World, reqwest_client};
 use serde_json::json;
 use thirtyfour::By;
@@ -71,6 +71,11 @@ async fn a_connection_with_a_batch_in_flight_is_neither_changed_nor_cut() {
     office.go("/integrations/payment").await;
     office.press("Disconnect").await;
     office.says("1 finished batch would no longer be watched").await;
+    office.press("Disconnect PayPal").await;
+    office.says("Confirm that it is you").await;
+    office.browser.fill("password", PASSWORD).await;
+    office.press("Confirm").await;
+    office.press("Disconnect").await;
     office.press("Disconnect PayPal").await;
     office.says("PayPal is disconnected").await;
     office.says("Inactive").await;

@@ -29,7 +29,7 @@ async fn accept(site: &Site, code: &str, name: &str) -> (Client, Page) {
     (guest, landed)
 }
 
-async fn id_of(site: &Site, email: &str) -> PersonId {
+pub async fn id_of(site: &Site, email: &str) -> PersonId {
     let mut tx = site.app.database.installation().await.unwrap();
     let found = sqlx::query_scalar("select id from people where email = $1").bind(email);
     found.fetch_one(&mut *tx).await.unwrap()

@@ -151,6 +151,23 @@ impl Browser {
         }
     }
 
+    /// Gives the browser a device that keeps passkeys and says yes; its id.
+    pub async fn virtual_authenticator(&self) -> String {
+        self.tell("WebAuthn.enable", serde_json::json!({})).await;
+        let options = serde_json::json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+            "isUserVerified": true, "automaticPresenceSimulation": true
+        });
+        let made = self.tell("WebAuthn.addVirtualAuthenticator", serde_json::json!({ "options": options })).await;
+        made["authenticatorId"].as_str().unwrap().to_owned()
+    }
+
+    /// Whether the person at that device shows finger or PIN.
+    pub async fn user_verified(&self, authenticator: &str, yes: bool) {
+        let how = serde_json::json!({ "authenticatorId": authenticator, "isUserVerified": yes });
+        self.tell("WebAuthn.setUserVerified", how).await;
+    }
+
     async fn tell(&self, command: &str, how: serde_json::Value) -> serde_json::Value {
         self.driver.cdp().send_raw(command, how).await.unwrap()
     }

@@ -1,7 +1,7 @@
 //! A browser without a screen: it keeps cookies, finds forms on pages, and sends them as a person would.
 
 use super::html::{self, Form};
-use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, LOCATION, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, LOCATION, SET_COOKIE, USER_AGENT};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -14,6 +14,7 @@ pub struct Client {
     base: String,
     cookies: Mutex<BTreeMap<String, String>>,
     htmx: bool,
+    browser: Option<String>,
 }
 
 /// An answer.
@@ -47,12 +48,18 @@ impl Page {
 impl Client {
     pub fn new(base: &str) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { http, base: base.to_owned(), cookies: Mutex::default(), htmx: false }
+        Self { http, base: base.to_owned(), cookies: Mutex::default(), htmx: false, browser: None }
     }
 
     /// The same, with every request as htmx sends it.
     pub fn htmx(mut self) -> Self {
         self.htmx = true;
+        self
+    }
+
+    /// The same, as a browser that calls itself so.
+    pub fn named(mut self, browser: &str) -> Self {
+        self.browser = Some(browser.to_owned());
         self
     }
 
@@ -127,6 +134,9 @@ impl Client {
         }
         if self.htmx {
             request = request.header("hx-request", "true");
+        }
+        if let Some(browser) = &self.browser {
+            request = request.header(USER_AGENT, browser);
         }
         let answer = request.send().await.unwrap();
         for cookie in answer.headers().get_all(SET_COOKIE) {
