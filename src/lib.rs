@@ -28,6 +28,7 @@ pub mod people;
 pub mod prune;
 pub mod rehearsal;
 pub mod role;
+pub mod rules;
 pub mod serve;
 pub mod simulator;
 pub mod telemetry;

@@ -11,6 +11,7 @@
 //! - The merchant's news is gathered: the first comes within minutes, and after it one mail an hour at most, however
 //!   much goes wrong. A mail for each of a thousand failures would be filed away unread, and a daily one would come a
 //!   day too late for a payment that has stopped.
+//! - Who may approve a payment hears at once when they are asked; what has ended by then is not told.
 //! - An invitation carries a link that works once. It tells nothing of money and goes out wherever mails leave.
 //! - Mails about money that is not real reach nobody: a rehearsal writes files, a sandbox merchant writes nothing.
 
@@ -35,14 +36,23 @@ pub enum Kind {
     AddressChanged,
     /// To the merchant: something needs a person.
     Attention,
+    /// To whoever may approve a payment that somebody else prepared.
+    Approval,
     /// To somebody who is invited to become a person of the merchant.
     Invitation,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 6] =
-        [Kind::Paid, Kind::Unclaimed, Kind::NotPaid, Kind::AddressChanged, Kind::Attention, Kind::Invitation];
+    pub const ALL: [Kind; 7] = [
+        Kind::Paid,
+        Kind::Unclaimed,
+        Kind::NotPaid,
+        Kind::AddressChanged,
+        Kind::Attention,
+        Kind::Approval,
+        Kind::Invitation,
+    ];
 
     /// As it stands in addresses and in the database.
     pub fn name(self) -> &'static str {
@@ -52,6 +62,7 @@ impl Kind {
             Kind::NotPaid => "not_paid",
             Kind::AddressChanged => "address_changed",
             Kind::Attention => "attention",
+            Kind::Approval => "approval",
             Kind::Invitation => "invitation",
         }
     }
@@ -69,6 +80,7 @@ impl Kind {
             Kind::NotPaid => "Not paid",
             Kind::AddressChanged => "Address changed",
             Kind::Attention => "Needs attention",
+            Kind::Approval => "Approval",
             Kind::Invitation => "Invitation",
         }
     }
@@ -81,6 +93,7 @@ impl Kind {
             Kind::NotPaid => "To the affiliate, when a payment failed or came back and they can do something about it.",
             Kind::AddressChanged => "To the old and the new address, when an affiliate’s payments go elsewhere.",
             Kind::Attention => "To you, when payments stop, fail or come back: at once, then at most once an hour.",
+            Kind::Approval => "To everybody else who may approve, when somebody asks for the approval of a payment.",
             Kind::Invitation => "To somebody you invite. Off: you are shown the link, to hand it over yourself.",
         }
     }

@@ -3,6 +3,7 @@
 //! render; every action is a form that works without JavaScript and answers with another page.
 
 mod affiliates;
+mod approvals;
 pub mod assets;
 mod attention;
 mod audit;
@@ -20,11 +21,13 @@ pub mod health;
 mod home;
 mod imports;
 mod invitation;
+mod leaving;
 mod page;
 pub mod pages;
 mod people;
 mod review;
 mod routes;
+mod rules;
 mod session;
 mod settings;
 mod setup;
@@ -66,9 +69,11 @@ pub fn pages() -> Routes {
         .with(dropzone::routes)
         .with(due::routes)
         .with(review::routes)
+        .with(approvals::routes)
         .with(batches::routes)
         .with(attention::routes)
         .with(settings::routes)
+        .with(rules::routes)
         .with(people::routes)
         .with(audit::routes)
         .with(invitation::routes)

@@ -28,9 +28,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("verify", &["database", "money", "paypal"]),
     ("affiliate", &["audit", "database", "id", "money"]),
     ("connection", &["app", "audit", "database", "id", "money", "paypal", "vault"]),
-    ("payout", &["app", "audit", "connection", "database", "id", "money", "paypal"]),
-    ("commission", &["audit", "database", "id", "money", "payout"]),
-    ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money"]),
+    ("rules", &["audit", "database", "id", "money"]),
+    ("payout", &["app", "audit", "connection", "database", "id", "money", "paypal", "rules"]),
+    ("commission", &["audit", "database", "id", "money", "payout", "rules"]),
+    ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money", "rules"]),
     ("mail", &["app", "audit", "carrier", "database", "id", "money", "payout", "people"]),
     ("trail", &["commission", "database", "id"]),
     ("people", &["admin", "app", "audit", "database", "id", "newcomer", "role", "vault"]),
@@ -59,6 +60,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "paypal",
             "people",
             "role",
+            "rules",
             "telemetry",
             "trail",
         ],
@@ -107,6 +109,7 @@ const PURE: &[&str] = &[
     "paypal/large_batch/report.rs",
     "paypal/large_batch/write.rs",
     "paypal/payouts.rs",
+    "rules/sentence.rs",
 ];
 
 /// Every source file, by its path below src.

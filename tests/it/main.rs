@@ -5,6 +5,7 @@
 mod administration;
 mod affiliates;
 mod answers;
+mod approval;
 mod architecture;
 mod attention;
 mod audit;
@@ -30,6 +31,7 @@ mod properties;
 mod prune;
 mod random;
 mod rehearsal;
+mod rules;
 mod sign_in;
 mod simulator;
 mod sqlx_data;

@@ -104,7 +104,8 @@ async fn index(State(app): State<App>, signed: Signed, Query(asked): Query<Asked
 }
 
 /// In the order of the filters.
-const KINDS: [Kind; 21] = [
+const KINDS: [Kind; 22] = [
+    Kind::Approval,
     Kind::Paused,
     Kind::Unreadable,
     Kind::Dropzone,
@@ -136,6 +137,7 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::Stuck => "Stuck",
         Kind::Contradicted => "Accepted after all",
         Kind::Unanswered => "No answer",
+        Kind::Approval => "To approve",
         Kind::Prepared => "Prepared files",
         Kind::NoFinal => "No Final report",
         Kind::Report => "Unusable reports",

@@ -8,6 +8,7 @@ use crate::payout::files;
 use crate::payout::manual::{self, TooLate};
 use crate::payout::stuck::Word;
 use crate::role::Role;
+use crate::web::leaving;
 use crate::web::pages::counted;
 use crate::web::when::when;
 use crate::web::{Error, Form, Path, Result, Routes, Signed, Tone, see};
@@ -118,6 +119,9 @@ async fn upload(
         Some(at) => format!("It will be uploaded on {}.", when(at, &signed.time_zone).minute),
         None => "It is being uploaded.".to_owned(),
     };
+    if let Some(answer) = leaving::before_money_leaves(&signed)? {
+        return Ok(answer);
+    }
     match manual::let_go(&app, signed.merchant, &signed.actor(&app), id, at).await? {
         Ok(()) => Ok(see(page).saying(said).into_response()),
         Err(TooLate) => Err(Error::Conflict(actions::TOO_LATE.into())),

@@ -7,6 +7,7 @@ mod mails;
 mod outage;
 mod steps;
 mod together;
+mod waiting;
 
 use crate::support::program::{Program, RunAs, program, test_folder};
 use crate::support::site::MASTER_KEY;
