@@ -179,7 +179,7 @@ impl Page {
         match self.approvers.as_slice() {
             [] => "Nobody else may approve payments yet: an admin gives somebody the role approver.".to_owned(),
             some => {
-                format!("They are told by e-mail: {}. Nothing is paid before one of them approves.", some.join(", "))
+                format!("May approve it: {}. Nothing is paid before one of them does.", some.join(", "))
             }
         }
     }

@@ -55,7 +55,7 @@ async fn a_payment_above_the_amount_is_paid_once_a_second_person_approves_it() {
     let page = review(&ann, "paypal").await;
     assert!(page.text().contains("A second person must approve this payment"), "{}", page.text());
     assert!(page.text().contains("Ask for approval of USD 120.00 to 2 affiliates"), "{}", page.text());
-    assert!(page.text().contains("They are told by e-mail: bob@example.com."), "{}", page.text());
+    assert!(page.text().contains("May approve it: bob@example.com."), "{}", page.text());
     let fields = page.form("/approvals").filled(&[]);
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let around = ann.post("/payouts", &fields).await;

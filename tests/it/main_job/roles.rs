@@ -13,7 +13,7 @@ async fn who_prepares_is_told_whom_to_ask_and_cannot_pay() {
     let office = Office::open(world, Script::On).await;
     office.sign_in_as("pia@example.com").await;
     office.choose("tom@example.com, USD 80.00", "Pay via PayPal MassPay").await;
-    office.says("You may prepare this, but not pay. They are told by e-mail: ann@example.com.").await;
+    office.says("You may prepare this, but not pay. May approve it: ann@example.com.").await;
     office.never_says("Pay 1 affiliate").await;
 
     let review = office.browser.current_url().await.unwrap();
