@@ -10,8 +10,10 @@
 //!
 //! An ACK beats every NACK of the same name: the DropZone may have read half of a file, or the second of two uploads.
 //! A NACK is believed only about a file that certainly was there whole, once, and has been picked up; only if it names
-//! nothing that a half-read or repeated file explains better; and an hour after it came, in which an ACK may still come.
+//! nothing that a half-read or repeated file explains better, and nothing that PayPal does not document; and an hour
+//! after it came, in which an ACK may still come.
 
+use crate::paypal::large_batch::FileError;
 use time::{Duration, OffsetDateTime};
 
 /// A NACK counts, and a file that is nowhere is put again, only after this long.
@@ -80,22 +82,47 @@ pub fn judge(seen: &Seen, now: OffsetDateTime) -> Verdict {
     }
 }
 
-/// Whether an error names what a file that was read half, or twice, explains better than ours: PayPal's names of
-/// duplication, and those of totals, counts and integrity, which our own check has found to be right.
+/// Whether an error leaves open whether something of ours is paid: what a file that was read half, or twice, explains
+/// better than ours, in which our own check has found names, totals, counts and references to be right. A name that
+/// PayPal does not document may say anything, so it is doubtful too.
 pub fn is_doubtful(error_name: &str) -> bool {
-    let name = error_name.to_ascii_uppercase();
-    let of_reading = [
-        "SUMMARY_AND_PAYOUT_MATCH_CONFLICT",
-        "TOTAL_PAYMENTS_MISMATCH",
-        "GZ_FILE_CORRUPT_ERROR",
-        "FILE_SIZE_ERROR",
-        "FILE_EMPTY_OR_CORRUPT",
-        "FILE_NOT_FOUND",
-        "SUMMARY_MISSING",
-        "MANDATORY_COLUMN_MISSING",
-        "ENCODING_ERROR",
-    ];
-    of_reading.contains(&name.as_str()) || (name.contains("DUP") && name != "DUPLICATE_REF_ID")
+    use FileError as E;
+    match FileError::from_name(error_name) {
+        None
+        | Some(
+            E::SummaryAndPayoutMatchConflict
+            | E::TotalPaymentsMismatch
+            | E::SummaryMissing
+            | E::InvalidSummaryLinePosition
+            | E::MultipleSummaryRecords
+            | E::MandatoryColumnMissing
+            | E::InvalidFirstColumn
+            | E::DuplicateRefId
+            | E::GzFileCorruptError
+            | E::FileSizeError
+            | E::FileEmptyOrCorrupt
+            | E::FileNotFound
+            | E::EncodingError
+            | E::InvalidFileFormat,
+        ) => true,
+        Some(
+            E::InvalidRefIdFormat
+            | E::PayoutAmountInvalidFormat
+            | E::PayoutAmountNonPositive
+            | E::SummaryLinesNonInteger
+            | E::SummaryLinesNonPositive
+            | E::SummaryAmountInvalidFormat
+            | E::SummaryAmountNonPositive
+            | E::InvalidCurrency
+            | E::EmailSubjectExceededMaxSize
+            | E::EmailMessageExceededMaxSize
+            | E::MultiCurrencyNotSupported
+            | E::InvalidFileName
+            | E::ScheduledTimeError
+            | E::SandboxLimitError
+            | E::InvalidPurpose,
+        ) => false,
+    }
 }
 
 /// How soon the folders are read again, `waited` after the youngest thing that is waited for.
@@ -160,12 +187,20 @@ mod tests {
 
     #[test]
     fn what_a_half_read_or_repeated_file_explains_is_doubtful() {
-        for name in ["SUMMARY_AND_PAYOUT_MATCH_CONFLICT", "total_payments_mismatch", "DUPLICATE_FILE", "FILE_DUP"] {
+        for name in
+            ["SUMMARY_AND_PAYOUT_MATCH_CONFLICT", "total_payments_mismatch", "DUPLICATE_REF_ID", "FILE_NOT_FOUND"]
+        {
             assert!(is_doubtful(name), "{name}");
         }
-        for name in ["DUPLICATE_REF_ID", "INVALID_CURRENCY", "PAYOUT_AMOUNT_INVALID_FORMAT", "SANDBOX_LIMIT_ERROR", ""]
-        {
+        for name in ["INVALID_CURRENCY", "currency_invalid", "PAYOUT_AMOUNT_INVALID_FORMAT", "SANDBOX_LIMIT_ERROR"] {
             assert!(!is_doubtful(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_paypal_does_not_document_is_doubtful() {
+        for name in ["DUPLICATE_FILE", "CONTENT_SENT_BEFORE", "NEW_NAME", ""] {
+            assert!(is_doubtful(name), "{name}");
         }
     }
 }

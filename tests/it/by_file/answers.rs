@@ -68,6 +68,21 @@ async fn a_rejected_file_is_due_again_after_an_hour_and_not_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rejection_for_what_paypal_does_not_document_waits_for_a_person() {
+    let world = owing().await;
+    world.fault(json!({"call": "pick_up", "what": "reject", "name": "CONTENT_SENT_BEFORE"})).await;
+    let batch = pay(&world).await[0];
+    wait(&world).await;
+    world.advance(Duration::hours(1));
+    until(&world, batch, "stuck").await;
+    world.advance(Duration::days(40));
+    wait(&world).await;
+    assert_eq!(world.standings().await.get("owed"), None, "nothing was given back");
+    assert!(waits(&world).await.contains(&Kind::Stuck));
+    world.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_late_ack_beats_the_nack_before_it() {
     let world = owing().await;
     world.fault(json!({"call": "pick_up", "what": "reject", "name": "SANDBOX_LIMIT_ERROR"})).await;
