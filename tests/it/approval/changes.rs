@@ -80,3 +80,26 @@ async fn whatever_it_stands_on_ends_the_waiting_when_it_changes() {
     assert_eq!((world.calls("create").await, world.paid().await.len()), (0, 0));
     world.check().await;
 }
+
+/// Whoever reaches the rows themselves changes the checksum, by words as by amounts.
+#[tokio::test]
+async fn another_message_or_commission_is_not_what_was_asked() {
+    let mut world = World::connected().await;
+    let (ann, bob, _) = office(&world).await;
+    world.owe("ada@example.com", &["150.00"]).await;
+    for change in [
+        "update payout_requests set message = 'Send it on to me'",
+        "update payout_requests set subject = 'Hello'",
+        "update payout_items set receiver = upper(receiver) where state = 'queued'",
+        "update payout_batches set body_sha256 = sha256('x') where state = 'prepared'",
+    ] {
+        ended(&world, &ann, &bob, "What would be paid is not what was asked for.", async || {
+            let sql = format!("begin; set local session_replication_role = replica; {change}; commit");
+            let mut connection = world.app.database.pool().acquire().await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *connection).await.unwrap();
+        })
+        .await;
+    }
+    world.settle().await;
+    assert_eq!(world.calls("create").await, 0);
+}
