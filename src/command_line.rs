@@ -6,6 +6,8 @@ use crate::large_batch_check;
 use crate::role::Role;
 use crate::simulator;
 use clap::{Parser, Subcommand};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Affiliate payouts through PayPal: each commission is paid once, or you are told why it is not.
 #[derive(Debug, Parser)]
@@ -59,6 +61,20 @@ pub enum Command {
     /// Change the master key
     #[command(subcommand)]
     Key(KeyCommand),
+    /// After a backup was restored, before the first start: nobody is paid until what PayPal did since is signed off
+    Restored {
+        /// The time of the backup, or somewhat earlier, as in 2026-01-31T23:00:00Z
+        #[arg(long, value_name = "TIME", value_parser = time_of)]
+        since: OffsetDateTime,
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+}
+
+fn time_of(text: &str) -> Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "it is written as in 2026-01-31T23:00:00Z or 2026-01-31T23:00:00+01:00".to_owned())
 }
 
 /// What can be done with the master key.

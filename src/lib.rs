@@ -28,6 +28,7 @@ pub mod people;
 pub mod presence;
 pub mod prune;
 pub mod rehearsal;
+pub mod restored;
 pub mod role;
 pub mod rotation;
 pub mod rules;

@@ -12,7 +12,7 @@ use stipend::config::{Data, DataFlags, Problems};
 use stipend::database::Database;
 use stipend::database::local::LocalPostgres;
 use stipend::role::Role;
-use stipend::{demo, large_batch_check, rotation, serve, simulator, telemetry, verify};
+use stipend::{demo, large_batch_check, restored, rotation, serve, simulator, telemetry, verify};
 
 /// The status of a configuration that cannot be run with, and of a file that cannot be checked; clap uses it for unknown
 /// flags too.
@@ -80,6 +80,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let data = read(data)?;
             let key_file = data.master_key_file.clone();
             administer_on(data, async |database| rotation::rotate(database, &Clock::system(), &key_file).await).await?;
+        }
+        Command::Restored { since, data } => {
+            administer(data, async |database| restored::begin(database, since, Clock::system().now()).await).await?;
         }
         Command::LargeBatch(LargeBatchCommand::Check(args)) => return Ok(check_large_batch(&args)),
     }

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::connection::notifications;
 use crate::import;
 use crate::mail::{notices, outbox};
-use crate::payout::{approval, collect, hint, inbox, reconcile, submit, upload};
+use crate::payout::{approval, collect, hint, inbox, reconcile, restoration, submit, upload};
 use crate::prune;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -37,6 +37,7 @@ pub async fn run(app: App, stop: CancellationToken) {
         Step::Hint,
         Step::Register,
         Step::Missed,
+        Step::Restore,
         Step::Mail,
         Step::Notice,
         Step::Approval,
@@ -61,6 +62,7 @@ enum Step {
     Register,
     Missed,
     Approval,
+    Restore,
     Prune,
     Expire,
 }
@@ -103,6 +105,7 @@ async fn take(app: App, step: Step) -> anyhow::Result<bool> {
             Step::Register => notifications::next(&app).await,
             Step::Missed => inbox::fetch_missed(&app).await,
             Step::Approval => approval::next(&app).await,
+            Step::Restore => restoration::look::next(&app).await,
             Step::Prune => prune::next(&app).await,
             Step::Expire => submit::expire(&app).await.map(|()| false),
         }

@@ -10,6 +10,7 @@ with next as (
         and b.look_at <= $1
         and (b.first_attempt_at is null or b.first_attempt_at > $2)
         and c.secret is not null
+        and not exists (select from restorations r where r.merchant_id = b.merchant_id and r.signed_at is null)
         and (c.paused_at is null or c.resume_at <= $1)
         and (p.currency is null or p.resume_at <= $1)
     order by b.look_at

@@ -10,6 +10,7 @@ with next as (
         and (b.first_attempt_at is null or b.first_attempt_at > $2)
         and f.uploaded_at is null
         and d.private_key is not null
+        and not exists (select from restorations r where r.merchant_id = b.merchant_id and r.signed_at is null)
         and d.user_name is not null
         and (d.paused_at is null or d.resume_at <= $1)
     order by b.look_at

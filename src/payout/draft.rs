@@ -6,6 +6,7 @@ use super::batch::Rail;
 use super::crash::crash_point;
 use super::frozen::{NewBatch, allocate, compose, insert_batches, insert_items};
 use super::frozen_file;
+use super::restoration;
 use super::selection::{BULK, Line, Seen};
 use super::store::take_lines;
 use super::{approval, limits};
@@ -147,6 +148,9 @@ pub enum DraftError {
     /// A second person must approve a payment of this amount.
     #[error("a payment of this amount needs approval")]
     NeedsApproval,
+    /// The database is a restored backup that nobody has signed off.
+    #[error("nothing is sent before the restored backup is signed off")]
+    Restored,
     /// More payments in one currency than a file may have.
     #[error("too many payments for one file")]
     TooMany,
@@ -178,6 +182,10 @@ pub(super) async fn write(
     let ground = lock(app, &mut tx, ask.request, release).await?.ok_or(DraftError::NotFound)?;
     if !insert_request(&mut tx, ask, &ground, now).await? {
         return earlier(&mut tx, ask).await;
+    }
+    // What was paid outside may still be entered: that is how the backup is brought up to date.
+    if !matches!(ask.how, How::Manual { .. }) && ground.restoring {
+        return Err(DraftError::Restored);
     }
     let bulk = ground.selected >= BULK;
     if bulk {
@@ -221,7 +229,10 @@ async fn at_once(
     if lines.is_empty() || count != ground.selected || Seen::of(&lines) != ask.seen {
         return Err(DraftError::Changed);
     }
-    ensure_payable(&ask.how, &lines)?;
+    // Rules do not undo what has happened.
+    if !ground.restoring {
+        ensure_payable(&ask.how, &lines)?;
+    }
     let (environment, link) = match ask.how {
         How::PayPal | How::File { .. } => {
             let (connection, environment) = ground.connection.ok_or(DraftError::NoConnection)?;
@@ -263,6 +274,8 @@ pub(super) struct Ground {
     pub(super) last_number: i64,
     pub(super) selected: i64,
     pub(super) release: Release,
+    /// The database is a restored backup that nobody has signed off.
+    pub(super) restoring: bool,
     /// The merchant's day.
     pub(super) today: Date,
 }
@@ -296,13 +309,15 @@ async fn lock(app: &App, tx: &mut Tx, request: RequestId, release: Release) -> a
     )
     .fetch_optional(&mut **tx)
     .await?;
-    Ok(row.map(|row| Ground {
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Ground {
         connection: row.connection.zip(row.connected),
         dropzone: row.dropzone.zip(row.dropped),
         environment: row.environment,
         last_number: row.last_number,
         selected: row.selected,
         release,
+        restoring: restoration::is_open(tx).await?,
         today: app.clock.today(&row.time_zone),
     }))
 }

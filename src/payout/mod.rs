@@ -51,6 +51,7 @@ pub mod reconcile;
 mod refuse;
 pub mod report;
 mod reports;
+pub mod restoration;
 pub mod review;
 pub mod selection;
 mod store;

@@ -4,6 +4,7 @@
 //! A line is about an item only if one of its cells is our own id of that item. It shows a payment only if its amount,
 //! currency and address are the item's too and PayPal calls it completed. Nothing is concluded from likeness.
 
+use super::restoration::unknown::Payment;
 use crate::money::Currency;
 use rust_decimal::Decimal;
 use std::collections::HashMap;
@@ -70,6 +71,8 @@ struct Columns {
     status: Option<usize>,
     code: Option<usize>,
     receiver: Option<usize>,
+    /// What kind of movement it is, in words.
+    kind: Option<usize>,
 }
 
 impl Columns {
@@ -88,7 +91,16 @@ impl Columns {
             status: find(&["status", "transactionstatus"]),
             code: find(&["transactioneventcode", "eventcode"]),
             receiver: find(&["toemailaddress", "recipient", "receiver"]),
+            kind: find(&["type", "description"]),
         })
+    }
+
+    /// The amount of a line, without its sign.
+    fn amount_in(&self, record: &csv::StringRecord, currency: Currency) -> Option<Decimal> {
+        let text = record.get(self.amount).map_or("", str::trim);
+        let amount = amount(text)?;
+        let in_units = self.in_units && !text.contains(['.', ',']);
+        Some(if in_units { amount / Decimal::from(10_u32.pow(currency.scale())) } else { amount })
     }
 }
 
@@ -121,8 +133,64 @@ impl<'a> Index<'a> {
     }
 }
 
+/// A payment sent, as one line shows it.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// What it shows.
+    pub payment: Payment,
+    /// Cells that may be our own id of an item.
+    pub ids: Vec<String>,
+}
+
+/// Every payment sent that a report shows and that PayPal has not called failed, denied or returned.
+pub fn payments(content: &[u8]) -> Result<Vec<Sent>, NoReport> {
+    let mut sent = Vec::new();
+    each_line(content, |columns, record, _| sent.extend(payment(columns, record)))?;
+    Ok(sent)
+}
+
+fn payment(columns: &Columns, record: &csv::StringRecord) -> Option<Sent> {
+    let cell = |column: Option<usize>| column.and_then(|column| record.get(column)).map_or("", str::trim);
+    let (code, kind, gross) = (cell(columns.code), cell(columns.kind).to_ascii_lowercase(), cell(Some(columns.amount)));
+    let is_of_payouts = kind.contains("mass pay") || kind.contains("payout");
+    let is_sent = match (code, columns.kind) {
+        ("", None) => gross.starts_with('-') || gross.starts_with('('),
+        ("", Some(_)) => is_of_payouts,
+        (code, _) => code == SENT,
+    };
+    let status = cell(columns.status);
+    let never_left = ["failed", "denied", "returned", "canceled", "cancelled", "reversed", "removed"];
+    let name = cell(Some(columns.transaction));
+    if !is_sent || name.is_empty() || never_left.contains(&status.to_ascii_lowercase().as_str()) {
+        return None;
+    }
+    let currency: Currency = cell(columns.currency).parse().ok()?;
+    let payment = Payment {
+        name: name.to_owned(),
+        receiver: cell(columns.receiver).to_owned(),
+        currency: currency.code().to_owned(),
+        amount: columns.amount_in(record, currency)?,
+        status: if status.is_empty() { code } else { status }.to_owned(),
+        at: None,
+    };
+    let is_id = |cell: &&str| cell.len() == 26 && cell.bytes().all(|b| b.is_ascii_alphanumeric());
+    let ids = record.iter().map(str::trim).filter(is_id).map(str::to_ascii_uppercase).collect();
+    Some(Sent { payment, ids })
+}
+
 /// Looks for items in a report.
 pub fn read(content: &[u8], wanted: &[Wanted]) -> Result<Found, NoReport> {
+    let index = Index::of(wanted);
+    let mut found = Found::default();
+    each_line(content, |columns, record, line| {
+        found.lines += 1;
+        look(columns, record, line, &index, &mut found);
+    })?;
+    Ok(only_clear(found))
+}
+
+/// Every line after the names of the columns.
+fn each_line(content: &[u8], mut line_of: impl FnMut(&Columns, &csv::StringRecord, u64)) -> Result<(), NoReport> {
     let (text, ..) = encoding_rs::UTF_8.decode(content);
     let start =
         text.lines().take(PREAMBLE).find(|line| line.to_ascii_lowercase().contains("transaction")).ok_or(NoReport)?;
@@ -132,9 +200,7 @@ pub fn read(content: &[u8], wanted: &[Wanted]) -> Result<Found, NoReport> {
         .has_headers(false)
         .flexible(true)
         .from_reader(text.as_bytes());
-    let index = Index::of(wanted);
     let mut columns = None;
-    let mut found = Found::default();
     for record in reader.records() {
         let record = record.map_err(|_| NoReport)?;
         let line = record.position().map_or(0, csv::Position::line);
@@ -145,10 +211,9 @@ pub fn read(content: &[u8], wanted: &[Wanted]) -> Result<Found, NoReport> {
             columns = Columns::of(&record);
             continue;
         };
-        found.lines += 1;
-        look(columns, &record, line, &index, &mut found);
+        line_of(columns, &record, line);
     }
-    columns.map(|_| only_clear(found)).ok_or(NoReport)
+    columns.map(drop).ok_or(NoReport)
 }
 
 fn look(columns: &Columns, record: &csv::StringRecord, line: u64, index: &Index<'_>, found: &mut Found) {
@@ -201,11 +266,8 @@ fn judge(
 /// Signs are PayPal's bookkeeping: money sent is negative there.
 fn has_amount(columns: &Columns, record: &csv::StringRecord, item: &Wanted) -> bool {
     let cell = |column: usize| record.get(column).map_or("", str::trim);
-    let amount = amount(cell(columns.amount)).map(|amount| {
-        let is_whole = !cell(columns.amount).contains(['.', ',']);
-        if columns.in_units && is_whole { amount / Decimal::from(10_u32.pow(item.currency.scale())) } else { amount }
-    });
-    amount == Some(item.amount) && columns.currency.is_none_or(|column| cell(column) == item.currency.code())
+    columns.amount_in(record, item.currency) == Some(item.amount)
+        && columns.currency.is_none_or(|column| cell(column) == item.currency.code())
 }
 
 /// A number as people in any country write it: the last point or comma with at most two digits behind it is the decimal

@@ -279,6 +279,7 @@ fn fact(row: ReportRow) -> ItemSeen {
     ItemSeen {
         id: row.payout_item_id.map(PayPalItemId),
         sender_item_id: row.reference,
+        receiver: None,
         status: row.status,
         amount: Some((row.amount, row.currency.clone())),
         transaction_id: row.transaction_id,

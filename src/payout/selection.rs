@@ -1,5 +1,6 @@
 //! What a person ticked, frozen as single commissions when they go to the review. The only way into a draft.
 
+use super::restoration;
 use crate::audit::Actor;
 use crate::database::Tx;
 use crate::id::{AffiliateId, BatchId, CommissionId, RequestId};
@@ -84,7 +85,9 @@ pub enum Ticked {
 pub async fn select(tx: &mut Tx, actor: &Actor, through: Date, ticked: &Ticked) -> sqlx::Result<Option<RequestId>> {
     let id = insert_selection(tx, actor, through, None).await?;
     let merchant = tx.merchant();
-    let has_minimums = rules::has_minimums(tx).await?;
+    // While a restored backup is brought up to date, only what was paid already is entered: no rule stops that.
+    let is_bound = !restoration::is_open(tx).await?;
+    let has_minimums = is_bound && rules::has_minimums(tx).await?;
     let mut query = QueryBuilder::new(
         "insert into selected_commissions (merchant_id, selection_id, affiliate_id, currency, commission_id, amount) ",
     );
@@ -92,10 +95,10 @@ pub async fn select(tx: &mut Tx, actor: &Actor, through: Date, ticked: &Ticked) 
     query.push(", o.affiliate_id, o.currency, o.commission_id, o.amount from owed o ");
     query.push("join affiliates a on a.merchant_id = o.merchant_id and a.id = o.affiliate_id ");
     let not_held = |query: &mut QueryBuilder<Postgres>| {
-        query
-            .push(" and a.status = 'active' and (a.held_until is null or a.held_until <= ")
-            .push_bind(actor.at)
-            .push(")");
+        query.push(" and a.status = 'active'");
+        if is_bound {
+            query.push(" and (a.held_until is null or a.held_until <= ").push_bind(actor.at).push(")");
+        }
     };
     match ticked {
         Ticked::These { rows, commissions } => {

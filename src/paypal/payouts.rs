@@ -212,6 +212,8 @@ pub struct ItemSeen {
     pub id: Option<PayPalItemId>,
     /// Ours.
     pub sender_item_id: String,
+    /// Where the money goes, as PayPal echoes it.
+    pub receiver: Option<String>,
     /// Where it stands.
     pub status: TransactionStatus,
     /// What PayPal echoes as the amount; shortened forms ("1.0") are usual, so it is compared as a number.
@@ -253,6 +255,7 @@ fn item(item: wire::Item) -> Option<ItemSeen> {
     Some(ItemSeen {
         id: Some(PayPalItemId(item.payout_item_id.filter(|id| !id.is_empty())?)),
         sender_item_id: item.payout_item.sender_item_id.unwrap_or_default(),
+        receiver: item.payout_item.receiver,
         status: TransactionStatus::parse(item.transaction_status.as_deref().unwrap_or_default()),
         amount: item.payout_item.amount.and_then(amount),
         transaction_id: item.transaction_id.filter(|id| !id.is_empty()),
@@ -311,6 +314,7 @@ mod wire {
     #[derive(Deserialize, Default)]
     pub struct Echo {
         pub sender_item_id: Option<String>,
+        pub receiver: Option<String>,
         pub amount: Option<Amount>,
     }
 

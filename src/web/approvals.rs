@@ -215,6 +215,10 @@ fn refusal(asked: &Approval, refused: Refused) -> Result<Response> {
         )),
         Refused::Changed(why) => warn(format!("{why} Nothing was paid; everything in it is due again.")),
         Refused::Other => warn("What you saw is not what would be paid. Nothing was paid; look at it again.".into()),
+        Refused::Restored => Err(Error::Conflict(
+            "This installation was restored from a backup. Nothing is paid until it is matched with PayPal and signed off."
+                .into(),
+        )),
         Refused::OverLimit(refusals) => warn(format!("{} Nothing was paid; it waits on.", refusals.join(" "))),
     }
 }

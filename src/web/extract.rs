@@ -98,3 +98,16 @@ impl From<MultipartError> for Error {
         }
     }
 }
+
+/// A whole file of at most so many bytes, and its name.
+pub(super) async fn whole(mut file: Field<'_>, largest: usize) -> Result<(String, Vec<u8>), Error> {
+    let name: String = file.file_name().unwrap_or_default().chars().filter(|c| *c != '\0').take(200).collect();
+    let mut content = Vec::new();
+    while let Some(bytes) = file.chunk().await? {
+        content.extend_from_slice(&bytes);
+        if content.len() > largest {
+            return Err(Error::TooLarge);
+        }
+    }
+    Ok((name, content))
+}

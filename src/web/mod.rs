@@ -25,6 +25,7 @@ mod leaving;
 mod page;
 pub mod pages;
 mod people;
+mod restoration;
 mod review;
 mod routes;
 mod rules;
@@ -38,6 +39,7 @@ mod webhooks;
 pub mod when;
 
 pub use error::{Error, Result};
+use extract::whole;
 pub use extract::{Form, Path, Query, Upload};
 pub use guard::{FORM_BYTES, TOKEN_FIELD};
 pub use page::{Flash, FormErrors, Frame, Section, See, Tone, html, page, see, unaccepted};
@@ -70,6 +72,7 @@ pub fn pages() -> Routes {
         .with(due::routes)
         .with(review::routes)
         .with(approvals::routes)
+        .with(restoration::routes)
         .with(batches::routes)
         .with(attention::routes)
         .with(settings::routes)

@@ -66,6 +66,11 @@ impl Frame {
         self.may(Role::Admin)
     }
 
+    /// Whether every page says that nothing is paid because of a restored backup.
+    pub fn restoring(&self) -> bool {
+        self.signed.as_ref().is_some_and(|signed| signed.restoring)
+    }
+
     /// The words of the band that every page carries while money is not real.
     pub fn band(&self) -> Option<&'static str> {
         let signed = self.signed.as_ref()?;

@@ -8,6 +8,7 @@ use crate::audit::Actor;
 use crate::database::Tx;
 use crate::id::{MerchantId, PersonId};
 use crate::payout::attention::{self, At};
+use crate::payout::restoration;
 use crate::role::Role;
 use anyhow::Context;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
@@ -89,6 +90,8 @@ pub struct Signed {
     pub rehearsing: bool,
     /// How many things wait for somebody; counted for pages alone.
     pub attention: i64,
+    /// Nothing is paid until a restored backup is signed off; looked up for pages alone.
+    pub restoring: bool,
 }
 
 impl Signed {
@@ -218,7 +221,9 @@ async fn find(app: &App, session: &Session, address: Option<String>, page: bool)
     let mut signed = signed(app, signed_in.person, person, current, &visitor);
     if page {
         let at = At { now: app.clock.now(), today: signed.today(app) };
-        let counts = attention::counts(&mut signed.tx(app).await?, at).await?;
+        let mut tx = signed.tx(app).await?;
+        let counts = attention::counts(&mut tx, at).await?;
+        signed.restoring = restoration::is_open(&mut tx).await?;
         signed.attention = counts.iter().map(|(_, count)| count).sum();
     }
     visitor.who = Who::Member(Box::new(signed));
@@ -243,6 +248,7 @@ fn signed(app: &App, id: PersonId, person: session::Person, current: Membership,
         flash: visitor.flash.clone(),
         rehearsing: app.rehearses(),
         attention: 0,
+        restoring: false,
     }
 }
 

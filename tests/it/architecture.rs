@@ -34,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money", "rules"]),
     ("mail", &["app", "audit", "carrier", "database", "id", "money", "payout", "people"]),
     ("trail", &["commission", "database", "id"]),
+    ("restored", &["admin", "audit", "database", "id", "presence"]),
     ("presence", &["app", "clock", "database"]),
     ("rotation", &["admin", "audit", "clock", "database", "id", "master_key", "payout", "people", "presence", "vault"]),
     ("people", &["admin", "app", "audit", "database", "id", "newcomer", "role", "vault"]),

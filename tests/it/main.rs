@@ -31,6 +31,7 @@ mod properties;
 mod prune;
 mod random;
 mod rehearsal;
+mod restored;
 mod rules;
 mod sign_in;
 mod simulator;

@@ -2,6 +2,7 @@
 
 use super::super::limits::{self, judge};
 use super::super::manual::put_back;
+use super::super::restoration;
 use super::super::store::{Source, tell};
 use super::{State, content, one};
 use crate::app::App;
@@ -26,6 +27,8 @@ pub enum Refused {
     Changed(String),
     /// What was shown is not what would be paid.
     Other,
+    /// The database is a restored backup that nobody has signed off; it waits on.
+    Restored,
     /// More than the limits allow now, a sentence each; it waits on.
     OverLimit(Vec<String>),
 }
@@ -75,6 +78,9 @@ pub async fn approve(
     }
     if actor.person == Some(held.asked_by) {
         return Ok(Err(Refused::Own));
+    }
+    if restoration::is_open(&mut tx).await? {
+        return Ok(Err(Refused::Restored));
     }
     if let Some((state, why)) = over(&mut tx, &held, request, actor.at).await? {
         let nobody = Actor { person: None, ..actor.clone() };

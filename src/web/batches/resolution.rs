@@ -16,11 +16,10 @@ use crate::role::Role;
 use crate::web::pages::counted;
 use crate::web::when::{When, when};
 use crate::web::{
-    Error, Form, FormErrors, Frame, Path, Result, Routes, Section, Signed, Tone, Upload, page, see, unaccepted,
+    Error, Form, FormErrors, Frame, Path, Result, Routes, Section, Signed, Tone, Upload, page, see, unaccepted, whole,
 };
 use askama::Template;
 use axum::extract::State;
-use axum::extract::multipart::Field;
 use axum::response::{IntoResponse, Response};
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -218,7 +217,7 @@ async fn adopt(
 async fn upload(State(app): State<App>, signed: Signed, Path(id): Path<BatchId>, mut form: Upload) -> Result<Response> {
     super::exists(&app, &signed, id).await?;
     let (name, content) = match form.next().await? {
-        Some(field) if field.file_name().is_some_and(|name| !name.is_empty()) => receive(field).await?,
+        Some(field) if field.file_name().is_some_and(|name| !name.is_empty()) => whole(field, LARGEST).await?,
         Some(_) | None => {
             return refused(&app, &signed, id, Typed::default(), ("file", "Choose a file first.".into())).await;
         }
@@ -244,19 +243,6 @@ async fn upload(State(app): State<App>, signed: Signed, Path(id): Path<BatchId>,
             None => Err(Error::Conflict(TOO_LATE.into())),
         },
     }
-}
-
-/// A whole file; reports of the days around one batch are small.
-async fn receive(mut file: Field<'_>) -> Result<(String, Vec<u8>)> {
-    let name: String = file.file_name().unwrap_or_default().chars().filter(|c| *c != '\0').take(200).collect();
-    let mut content = Vec::new();
-    while let Some(bytes) = file.chunk().await? {
-        content.extend_from_slice(&bytes);
-        if content.len() > LARGEST {
-            return Err(Error::TooLarge);
-        }
-    }
-    Ok((name, content))
 }
 
 /// A total as people type it: signs between thousands and the currency are theirs.

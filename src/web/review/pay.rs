@@ -127,6 +127,10 @@ async fn refused(app: &App, signed: &Signed, request: RequestId, typed: Typed, e
         DraftError::TooMany => Err(Error::Conflict(
             "A file has at most 5,000,000 payments. Pay in several selections. Nothing was paid.".into(),
         )),
+        DraftError::Restored => Err(Error::Conflict(
+            "This installation was restored from a backup. Nothing is paid until it is matched with PayPal and signed off."
+                .into(),
+        )),
         DraftError::NoConnection => {
             Err(Error::Conflict("PayPal is not connected for this way of paying. Nothing was paid.".into()))
         }

@@ -36,6 +36,10 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("/batches/{id}/unmentioned", "by_file/reports.rs", "settled unmentioned payments"),
     ("/batches/{id}/clearance", "by_file/answers.rs", "cleared up a rejected and accepted file"),
     ("/batches/{id}/items/{item}/clearance", "attention/rare.rs", "cleared up"),
+    ("/restoration/report", "restored.rs", "compared a report of PayPal’s"),
+    ("/restoration/payments/{id}/entry", "restored.rs", "marked as paid"),
+    ("/restoration/payments/{id}/settlement", "restored.rs", "settled a payment of PayPal’s"),
+    ("/restoration/sign-off", "restored.rs", "signed off a restored backup"),
 ];
 
 /// Somebody who sends one form after the other.

@@ -11,6 +11,20 @@ use stipend::role::Role;
 use stipend::web::{Access, Route, pages};
 use uuid::Uuid;
 
+/// A payment that was found, and not settled, when a backup was restored long ago.
+const UNKNOWN_PAYMENT: &str = "
+    with restored as (
+        insert into restorations (merchant_id, id, since, told_at, signed_at, signed_by, signed_why)
+        select m.merchant_id, gen_random_uuid(), '2026-01-01', '2026-01-02', '2026-01-03', m.person_id, 'looked'
+        from memberships m
+        limit 1
+        returning merchant_id, id, told_at
+    )
+    insert into unknown_payments (merchant_id, id, restoration_id, found_at, name, receiver, currency, amount, status)
+    select merchant_id, gen_random_uuid(), id, told_at, 'T1', 'somebody@example.com', 'USD', 5, 'SUCCESS'
+    from restored
+    returning id";
+
 /// What a merchant has, by the words in front of its id in an address.
 async fn belongings(world: &mut World, ann: &Client) -> BTreeMap<&'static str, Uuid> {
     world.owe("tom@example.com", &["10.00"]).await;
@@ -45,6 +59,7 @@ async fn belongings(world: &mut World, ann: &Client) -> BTreeMap<&'static str, U
         ("approvals", approval),
         ("people", pia.0),
         ("invitations", one("select id from invitations").await),
+        ("payments", one(UNKNOWN_PAYMENT).await),
     ]
     .into()
 }

@@ -1,0 +1,103 @@
+//! After a restored backup: nothing is sent or exported until a person has signed off what PayPal did meanwhile.
+//!
+//! The operator says since when (`restored.rs`). PayPal's list of events names batches that this database
+//! does not know ([`look`]), an uploaded activity report names transactions, and each payment found is entered as paid or
+//! settled otherwise by a person ([`unknown`]). Batches that the backup shows as unsent may have been sent since, so they
+//! count as attempted and in doubt: they keep their names, and PayPal's window for those.
+
+pub mod look;
+pub mod unknown;
+
+use crate::audit::{self, Actor};
+use crate::database::Tx;
+use serde_json::json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A restoration that nobody has signed off.
+#[derive(Debug, Clone)]
+pub struct Restoration {
+    /// Its id.
+    pub id: Uuid,
+    /// What happened later is not known here.
+    pub since: OffsetDateTime,
+    /// When PayPal's list of events was read to its end.
+    pub events_at: Option<OffsetDateTime>,
+    /// When it is read next; nothing if it was, or cannot be.
+    pub look_at: Option<OffsetDateTime>,
+    /// Why it was not read.
+    pub trouble: Option<String>,
+    /// Reports that were uploaded.
+    pub reports: i64,
+    /// Payments found that wait for a person.
+    pub unknown: i64,
+}
+
+impl Restoration {
+    /// What is missing for a sign-off, in the order in which it is done.
+    pub fn missing(&self) -> Option<&'static str> {
+        match () {
+            () if self.look_at.is_some() && self.events_at.is_none() => {
+                Some("PayPal’s list of events is still being read.")
+            }
+            () if self.reports == 0 => Some("Upload PayPal’s activity report first."),
+            () if self.unknown > 0 => Some("Settle every payment below first."),
+            () => None,
+        }
+    }
+}
+
+/// The restoration that nobody has signed off, if there is one.
+pub async fn open(tx: &mut Tx) -> sqlx::Result<Option<Restoration>> {
+    let merchant = tx.merchant();
+    sqlx::query_as!(
+        Restoration,
+        r#"
+        select r.id, r.since, r.events_at, r.look_at, r.trouble,
+            (select count(*) from restoration_reports p where p.merchant_id = $1 and p.restoration_id = r.id) as "reports!",
+            (
+                select count(*) from unknown_payments u
+                where u.merchant_id = $1 and u.restoration_id = r.id and u.settled_at is null
+            ) as "unknown!"
+        from restorations r
+        where r.merchant_id = $1 and r.signed_at is null
+        "#,
+        merchant.0
+    )
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// Whether nothing may be sent.
+pub async fn is_open(tx: &mut Tx) -> sqlx::Result<bool> {
+    let merchant = tx.merchant();
+    sqlx::query_scalar!(
+        r#"select exists (select from restorations where merchant_id = $1 and signed_at is null) as "open!""#,
+        merchant.0
+    )
+    .fetch_one(&mut **tx)
+    .await
+}
+
+/// Paying goes on: a person says that all is accounted for, and where they looked. Says what is missing for it.
+pub async fn sign_off(tx: &mut Tx, actor: &Actor, looked_at: &str) -> sqlx::Result<Result<(), &'static str>> {
+    let Some(open) = open(tx).await? else { return Ok(Err("It is signed off already.")) };
+    if let Some(missing) = open.missing() {
+        return Ok(Err(missing));
+    }
+    let merchant = tx.merchant();
+    sqlx::query!(
+        "update restorations set signed_at = $3, signed_by = $4, signed_why = $5, look_at = null
+        where merchant_id = $1 and id = $2 and signed_at is null",
+        merchant.0,
+        open.id,
+        actor.at,
+        actor.person.map(|person| person.0),
+        looked_at
+    )
+    .execute(&mut **tx)
+    .await?;
+    let details = json!({ "looked_at": looked_at });
+    audit::record(tx, actor, "signed off a restored backup", &format!("merchant {merchant}"), details).await?;
+    Ok(Ok(()))
+}

@@ -1,0 +1,188 @@
+//! Yesterday's backup is restored. It has forgotten a payment, and one that it shows as unsent was sent since.
+
+use crate::support::client::{Client, Page};
+use crate::support::program::{RunAs, program};
+use crate::support::world::{World, decimal, everything};
+use crate::webhooks::listening;
+use std::process::{Command, Output};
+use stipend::clock::Clock;
+use stipend::id::AffiliateId;
+use stipend::money::Currency;
+use stipend::payout::draft::{DraftError, How};
+use stipend::payout::restoration::{self, look};
+use stipend::payout::selection::{DueRow, Ticked};
+use stipend::verify;
+use stipend::web::TOKEN_FIELD;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+/// Postgres's own programs, which come with its server.
+fn run(name: &str, args: &[&str]) {
+    let output = Command::new(name).args(args).output().unwrap_or_else(|error| {
+        panic!("{name} cannot be run ({error}); install Postgres's client programs (Debian: postgresql-client)")
+    });
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn affiliate(world: &World, email: &str) -> AffiliateId {
+    world.affiliates[email]
+}
+
+fn due(world: &World, email: &str) -> Ticked {
+    let row = DueRow { affiliate: affiliate(world, email), currency: Currency::USD };
+    Ticked::These { rows: vec![row], commissions: Vec::new() }
+}
+
+fn restored(world: &World, since: OffsetDateTime) -> Output {
+    let mut command = program(RunAs::Us);
+    command.args(["restored", "--since", &since.format(&Rfc3339).unwrap()]);
+    command.env("DATABASE_URL", &world.site.database_url).output().unwrap()
+}
+
+/// A world in which b and d were paid after the backup that is now restored; c is still due.
+async fn after_a_restore() -> (World, OffsetDateTime) {
+    let since = Clock::system().now() - Duration::SECOND;
+    let mut world = listening().await;
+    for (email, amount) in [("a", "10.00"), ("b", "20.00"), ("c", "30.00"), ("d", "40.00")] {
+        world.owe(&format!("{email}@example.com"), &[amount]).await;
+    }
+    world.try_pay(&due(&world, "a@example.com"), How::PayPal).await.unwrap();
+    world.settle().await;
+    world.try_pay(&due(&world, "d@example.com"), How::PayPal).await.unwrap();
+    let file = std::env::temp_dir().join(format!("stipend-backup-{}.sql", uuid::Uuid::now_v7()));
+    let (backup, url) = (file.display().to_string(), world.site.database_url.clone());
+    run("pg_dump", &["--clean", "--if-exists", "--file", &backup, &url]);
+
+    world.try_pay(&due(&world, "b@example.com"), How::PayPal).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.paid().await.len(), 3);
+    run("psql", &["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--single-transaction", "--file", &backup, &url]);
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(world.standings().await["owed"], 2, "b looks due again");
+    let told = restored(&world, since);
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    assert!(String::from_utf8_lossy(&told.stdout).starts_with("1 merchants stay paused"));
+    (world, since)
+}
+
+/// PayPal's activity: what its bank did, and a payment that somebody made on PayPal's own page.
+async fn activity(world: &World) -> String {
+    let mut report = "Date,Type,Status,Currency,Gross,To Email Address,Transaction ID\n".to_owned();
+    for batch in world.bank().await["batches"].as_array().unwrap() {
+        for item in batch["items"].as_array().unwrap() {
+            report.push_str(&format!(
+                "2026-05-01,Mass Pay Payment,Completed,USD,-{},{},{}\n",
+                decimal(&item["money_moved"]),
+                item["receiver"].as_str().unwrap(),
+                item["transaction_id"].as_str().unwrap()
+            ));
+        }
+    }
+    report
+        + "2026-05-01,Mass Pay Payment,Completed,USD,-5.00,by.hand@example.com,BYHAND\n\
+              2026-05-01,Website Payment,Completed,USD,-7.00,shop@example.com,SHOPPING\n\
+              2026-05-01,Mass Pay Payment,Failed,USD,-9.00,failed@example.com,FAILED1\n"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_backup_pays_nobody_before_it_is_matched_and_signed_off() {
+    let (world, _) = after_a_restore().await;
+    let sent = world.calls("create").await;
+    for how in [How::PayPal, How::Export] {
+        assert!(matches!(world.try_pay(&everything(), how).await, Err(DraftError::Restored)));
+    }
+    world.work().await;
+    world.advance(Duration::days(3));
+    world.work().await;
+    assert_eq!(world.calls("create").await, sent, "what the backup shows as unsent waits too");
+
+    while look::next(&world.app).await.unwrap() {}
+    let ann = world.site.signed_in("ann@example.com").await;
+    let page = ann.open("/affiliate_payments/pay").await;
+    assert!(page.text().contains("Restored from a backup: nothing is paid"), "{}", page.text());
+    let page = ann.open("/restoration").await;
+    assert!(page.text().contains("b@example.com") && page.text().contains("USD 20.00"), "{}", page.text());
+    assert!(!page.text().contains("d@example.com"), "its name is known: {}", page.text());
+    let early = ann.submit(&page, "/restoration/sign-off", &[("looked_at", "nowhere")]).await;
+    assert_eq!(early.status, 422);
+    assert!(early.text().contains("Upload PayPal’s activity report first."), "{}", early.text());
+
+    let page = ann.submit(&page, &address(&page, "/entry"), &[]).await;
+    assert!(page.text().contains("Entered as paid"), "{}", page.text());
+    let page = upload(&ann, &activity(&world).await).await;
+    assert!(page.text().contains("The report shows 4 payments, 2 of them not known here"), "{}", page.text());
+    assert!(page.text().contains("by.hand@example.com") && !page.text().contains("shop@example.com"));
+    let early = ann.submit(&page, "/restoration/sign-off", &[("looked_at", "PayPal’s activity")]).await;
+    assert!(early.text().contains("Settle every payment below first."), "{}", early.text());
+    assert!(page.text().contains("Batch 2 pays just this."), "{}", page.text());
+    let mut page = page;
+    for what in ["Paid by Tom on PayPal’s page", "That of batch 2"] {
+        page = ann.submit(&page, &address(&page, "/settlement"), &[("what", what)]).await;
+    }
+    let page = ann.submit(&page, "/restoration/sign-off", &[("looked_at", "PayPal’s activity")]).await;
+    assert!(page.text().contains("Signed off. Paying goes on."), "{}", page.text());
+    world.audited("restored from a backup").await;
+    world.audited("marked as paid").await;
+    world.audited("compared a report of PayPal’s").await;
+    world.audited("settled a payment of PayPal’s").await;
+    world.audited("signed off a restored backup").await;
+
+    world.pay_all().await;
+    for _ in 0..5 {
+        world.settle().await;
+    }
+    assert_eq!(world.standings().await, [("paid".to_owned(), 4)].into());
+    let paid = world.paid().await;
+    assert_eq!(paid.len(), 4);
+    assert!(paid.values().all(|(payments, _)| *payments == 1), "{paid:?}");
+    let report = verify::verify(&world.app.database, None).await.unwrap();
+    assert!(report.broken().is_empty(), "{report}");
+}
+
+/// Of the one form whose address ends so.
+fn address(page: &Page, ending: &str) -> String {
+    let mut addresses = page.body.split("action=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    addresses.find(|address| address.ends_with(ending)).expect(ending).to_owned()
+}
+
+async fn upload(client: &Client, report: &str) -> Page {
+    let page = client.open("/restoration").await;
+    let token =
+        page.form("/restoration/report").filled(&[]).iter().find(|(name, _)| name == TOKEN_FIELD).unwrap().1.clone();
+    let body = format!(
+        "--x\r\ncontent-disposition: form-data; name=\"{TOKEN_FIELD}\"\r\n\r\n{token}\r\n--x\r\n\
+         content-disposition: form-data; name=\"file\"; filename=\"activity.csv\"\r\n\
+         content-type: text/csv\r\n\r\n{report}\r\n--x--\r\n"
+    );
+    let taken =
+        client.post_raw("/restoration/report", &[("content-type", "multipart/form-data; boundary=x")], body).await;
+    assert_eq!(taken.status, 303, "{}", taken.text());
+    client.open("/restoration").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_sends_nothing_and_signs_nothing_off_by_itself() {
+    let (world, since) = after_a_restore().await;
+    let mut tx = world.tx().await;
+    let signed = sqlx::query(
+        "update restorations set signed_at = now(), signed_why = 'x', signed_by = (select person_id from memberships limit 1)",
+    )
+    .execute(&mut *tx)
+    .await;
+    assert!(signed.unwrap_err().to_string().contains("once a report is in"));
+    drop(tx);
+    let mut tx = world.tx().await;
+    let attempted = sqlx::query(
+        "insert into payout_attempts (merchant_id, batch_id, fence, owner, started_at)
+        select merchant_id, id, 99, gen_random_uuid(), now() from payout_batches where state = 'ready'",
+    )
+    .execute(&mut *tx)
+    .await;
+    assert!(attempted.unwrap_err().to_string().contains("nothing is sent before"));
+    drop(tx);
+    // Told again, with an earlier time: one restoration, of the earlier time.
+    assert!(restored(&world, since - Duration::days(2)).status.success());
+    let open = restoration::open(&mut world.tx().await).await.unwrap().unwrap();
+    assert!(open.since <= since - Duration::days(2));
+    assert!(!restored(&world, Clock::system().now() + Duration::DAY).status.success(), "no backup is of tomorrow");
+}
