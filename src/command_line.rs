@@ -6,9 +6,9 @@ use crate::large_batch_check;
 use crate::role::Role;
 use crate::simulator;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use std::path::PathBuf;
 
 /// Affiliate payouts through PayPal: each commission is paid once, or you are told why it is not.
 #[derive(Debug, Parser)]

@@ -34,6 +34,7 @@ pub mod rehearsal;
 pub mod restored;
 pub mod role;
 pub mod rotation;
+pub mod rules;
 pub mod serve;
 pub mod simulator;
 pub mod telemetry;

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::connection::notifications;
 use crate::import;
 use crate::mail::{notices, outbox};
-use crate::payout::{collect, hint, inbox, reconcile, restoration, submit, upload};
+use crate::payout::{approval, collect, hint, inbox, reconcile, restoration, submit, upload};
 use crate::people::password;
 use crate::prune;
 use std::time::Duration;
@@ -42,6 +42,7 @@ pub async fn run(app: App, stop: CancellationToken) {
         Step::Mail,
         Step::Reset,
         Step::Notice,
+        Step::Approval,
         Step::Prune,
     ] {
         loops.spawn(repeat(app.clone(), stop.clone(), step));
@@ -63,6 +64,7 @@ enum Step {
     Hint,
     Register,
     Missed,
+    Approval,
     Restore,
     Prune,
     Expire,
@@ -106,6 +108,7 @@ async fn take(app: App, step: Step) -> anyhow::Result<bool> {
             Step::Hint => hint::next(&app).await,
             Step::Register => notifications::next(&app).await,
             Step::Missed => inbox::fetch_missed(&app).await,
+            Step::Approval => approval::next(&app).await,
             Step::Restore => restoration::look::next(&app).await,
             Step::Prune => prune::next(&app).await,
             Step::Expire => submit::expire(&app).await.map(|()| false),

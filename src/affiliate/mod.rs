@@ -10,7 +10,7 @@ mod store;
 pub use address::{BadEmail, PAYPAL_RECEIVER_BYTES, check_email, check_receiver};
 pub use details::{Details, Field, Problem, Raw};
 pub use list::{Filter, Listed, Place, Sort, count, due, list};
-pub use store::{Change, add, change, find, set_status};
+pub use store::{Change, add, change, find, release, set_status};
 
 use crate::id::AffiliateId;
 use crate::money::{Currency, for_people};
@@ -58,6 +58,8 @@ pub struct Affiliate {
     pub created_at: OffsetDateTime,
     /// When the address that money goes to last changed.
     pub receiver_changed_at: Option<OffsetDateTime>,
+    /// Until when they are not paid because of that.
+    pub held_until: Option<OffsetDateTime>,
     /// Counts changes: whoever changes an affiliate names the version they saw.
     pub version: i32,
 }

@@ -23,7 +23,7 @@ pub async fn find(tx: &mut Tx, id: AffiliateId) -> sqlx::Result<Option<Affiliate
     sqlx::query_as!(
         Affiliate,
         r#"select id as "id: AffiliateId", email, first_name, last_name, code, paypal_email,
-            status as "status: Status", created_at, receiver_changed_at, version
+            status as "status: Status", created_at, receiver_changed_at, held_until, version
         from affiliates
         where merchant_id = $1 and id = $2"#,
         merchant.0,
@@ -134,6 +134,25 @@ pub async fn set_status(tx: &mut Tx, actor: &Actor, id: AffiliateId, status: Sta
         Status::Active => "affiliate taken back",
     };
     audit::record(tx, actor, action, &object(id), json!({})).await?;
+    Ok(true)
+}
+
+/// Somebody who may pay vouches for a changed address: payments to it are held no longer. False if they were not.
+pub async fn release(tx: &mut Tx, actor: &Actor, id: AffiliateId, why: &str) -> sqlx::Result<bool> {
+    let merchant = tx.merchant();
+    let released = sqlx::query!(
+        "update affiliates set held_until = null, updated_at = $3, version = version + 1
+        where merchant_id = $1 and id = $2 and held_until > $3",
+        merchant.0,
+        id.0,
+        actor.at
+    )
+    .execute(&mut **tx)
+    .await?;
+    if released.rows_affected() == 0 {
+        return Ok(false);
+    }
+    audit::record(tx, actor, "changed address vouched for", &object(id), json!({ "why": why })).await?;
     Ok(true)
 }
 

@@ -8,6 +8,7 @@ use crate::database::Tx;
 use crate::id::{AffiliateId, CommissionId};
 use crate::money::{Currency, Money};
 use crate::payout::selection::{DueRow, Filter};
+use crate::rules;
 use rust_decimal::Decimal;
 use sqlx::{FromRow, Postgres, QueryBuilder};
 use time::{Date, OffsetDateTime};
@@ -71,12 +72,23 @@ pub struct DueLine {
     pub problem: Option<String>,
     /// When that address last changed.
     pub receiver_changed_at: Option<OffsetDateTime>,
+    /// Until when they are not paid because of that.
+    pub held_until: Option<OffsetDateTime>,
+    /// The least that they are paid at a time in this currency.
+    pub minimum: Option<Decimal>,
     /// The currency.
     pub currency: Currency,
     /// How many commissions.
     pub commissions: i64,
     /// How much.
     pub amount: Decimal,
+}
+
+impl DueLine {
+    /// The merchant's own rules stop it, whatever the way of paying.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.problem.as_deref(), Some("below_minimum" | "held"))
+    }
 }
 
 /// The order of the list.
@@ -104,39 +116,78 @@ pub struct After {
 pub async fn lines(
     tx: &mut Tx,
     filter: &Filter,
-    through: Date,
+    (through, now): (Date, OffsetDateTime),
     order: Order,
     after: Option<&After>,
     limit: i64,
 ) -> sqlx::Result<Vec<DueLine>> {
+    let rules = Judged { now, has_minimums: rules::has_minimums(tx).await? };
     let dense = totals(tx, through).await?.iter().map(|total| total.due_commissions).sum::<i64>() >= DENSE;
     let walk = dense && order == Order::Name && filter.minimum.is_none();
-    let mut query =
-        if walk { walk_by_name(tx, filter, through, after) } else { sum_first(tx, filter, through, order, after) };
+    let mut query = if walk {
+        walk_by_name(tx, filter, through, rules, after)
+    } else {
+        sum_first(tx, filter, through, rules, order, after)
+    };
     query.push(" limit ").push_bind(limit);
     query.build_query_as().fetch_all(&mut **tx).await
 }
 
 /// Sums per currency of all lines that match and PayPal can pay: how many lines, how much.
-pub async fn payable_sums(tx: &mut Tx, filter: &Filter, through: Date) -> sqlx::Result<Vec<(Currency, i64, Decimal)>> {
+pub async fn payable_sums(
+    tx: &mut Tx,
+    filter: &Filter,
+    (through, now): (Date, OffsetDateTime),
+) -> sqlx::Result<Vec<(Currency, i64, Decimal)>> {
+    let rules = Judged { now, has_minimums: rules::has_minimums(tx).await? };
     let mut query = QueryBuilder::new("select currency, count(*), sum(amount) from (");
-    push_sum_first(&mut query, tx, filter, through);
-    query.push(
-        " and a.status = 'active' and a.receiver_problem is null and a.receiver_refused is null) lines
-        group by currency
-        order by currency",
-    );
+    push_sum_first(&mut query, tx, filter, through, rules);
+    query.push(") lines where problem is null group by currency order by currency");
     query.build_query_as().fetch_all(&mut **tx).await
 }
 
-const COLUMNS: &str = "a.id as affiliate, coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as name, \
-    a.email, a.sort_name, a.receiver, a.receiver_changed_at, s.currency, s.commissions, s.amount, \
-    case when a.status <> 'active' then 'archived' when a.receiver_refused is not null then 'refused' else a.receiver_problem end as problem";
+/// By what a line is judged. Where nobody has a minimum, none is looked for.
+#[derive(Debug, Clone, Copy)]
+struct Judged {
+    now: OffsetDateTime,
+    has_minimums: bool,
+}
 
-fn walk_by_name(tx: &Tx, filter: &Filter, through: Date, after: Option<&After>) -> QueryBuilder<Postgres> {
+impl Judged {
+    /// What a query over `affiliates a` and sums `s` selects.
+    fn push_columns(self, query: &mut QueryBuilder<Postgres>) {
+        let minimum = if self.has_minimums { "coalesce(m.amount, r.minimum)" } else { "null::numeric" };
+        query.push(
+            "a.id as affiliate, coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as name, \
+            a.email, a.sort_name, a.receiver, a.receiver_changed_at, a.held_until, s.currency, s.commissions, s.amount, ",
+        );
+        query.push(minimum).push(" as minimum, payment_problem(a, false, s.amount, ").push(minimum);
+        query.push(", ").push_bind(self.now).push(") as problem");
+    }
+
+    /// What it joins for that.
+    fn push_joins(self, query: &mut QueryBuilder<Postgres>) {
+        if self.has_minimums {
+            query.push(
+                " left join payment_rules r on r.merchant_id = a.merchant_id and r.currency = s.currency \
+                left join affiliate_minimums m \
+                on m.merchant_id = a.merchant_id and m.affiliate_id = a.id and m.currency = s.currency",
+            );
+        }
+    }
+}
+
+fn walk_by_name(
+    tx: &Tx,
+    filter: &Filter,
+    through: Date,
+    rules: Judged,
+    after: Option<&After>,
+) -> QueryBuilder<Postgres> {
     let merchant = tx.merchant();
     let mut query = QueryBuilder::new("select ");
-    query.push(COLUMNS).push(
+    rules.push_columns(&mut query);
+    query.push(
         " from affiliates a cross join lateral (
             select o.currency, count(*) as commissions, sum(o.amount) as amount
             from owed o
@@ -146,7 +197,9 @@ fn walk_by_name(tx: &Tx, filter: &Filter, through: Date, after: Option<&After>) 
     if let Some(currency) = filter.currency {
         query.push(" and o.currency = ").push_bind(currency);
     }
-    query.push(" group by o.currency) s where a.merchant_id = ").push_bind(merchant.0);
+    query.push(" group by o.currency) s");
+    rules.push_joins(&mut query);
+    query.push(" where a.merchant_id = ").push_bind(merchant.0);
     filter.push_search(&mut query);
     if let Some(after) = after {
         // The first comparison finds the place in the index, the second drops what was shown.
@@ -159,9 +212,16 @@ fn walk_by_name(tx: &Tx, filter: &Filter, through: Date, after: Option<&After>) 
     query
 }
 
-fn sum_first(tx: &Tx, filter: &Filter, through: Date, order: Order, after: Option<&After>) -> QueryBuilder<Postgres> {
+fn sum_first(
+    tx: &Tx,
+    filter: &Filter,
+    through: Date,
+    rules: Judged,
+    order: Order,
+    after: Option<&After>,
+) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new("");
-    push_sum_first(&mut query, tx, filter, through);
+    push_sum_first(&mut query, tx, filter, through, rules);
     match (order, after) {
         (Order::Amount, Some(after)) => {
             let amount: Decimal = after.key.parse().unwrap_or_default();
@@ -184,7 +244,7 @@ fn sum_first(tx: &Tx, filter: &Filter, through: Date, order: Order, after: Optio
 }
 
 /// All lines that match, still without an order.
-fn push_sum_first(query: &mut QueryBuilder<Postgres>, tx: &Tx, filter: &Filter, through: Date) {
+fn push_sum_first(query: &mut QueryBuilder<Postgres>, tx: &Tx, filter: &Filter, through: Date, rules: Judged) {
     let merchant = tx.merchant();
     query.push(
         "with s as (select o.affiliate_id, o.currency, count(*) as commissions, sum(o.amount) as amount from owed o where o.merchant_id = ",
@@ -197,8 +257,11 @@ fn push_sum_first(query: &mut QueryBuilder<Postgres>, tx: &Tx, filter: &Filter, 
     if let Some(minimum) = filter.minimum {
         query.push(" having sum(o.amount) >= ").push_bind(minimum);
     }
-    query.push(") select ").push(COLUMNS);
-    query.push(" from s join affiliates a on a.id = s.affiliate_id where a.merchant_id = ").push_bind(merchant.0);
+    query.push(") select ");
+    rules.push_columns(query);
+    query.push(" from s join affiliates a on a.id = s.affiliate_id");
+    rules.push_joins(query);
+    query.push(" where a.merchant_id = ").push_bind(merchant.0);
     filter.push_search(query);
 }
 
@@ -258,6 +321,8 @@ pub fn problem_words(problem: &str) -> &'static str {
         "malformed" => "Not an e-mail address",
         "refused" => "PayPal refused this address",
         "archived" => "Archived",
+        "held" => "Address changed lately: payments are held",
+        "below_minimum" => "Below the minimum: carries over",
         "contradicted" => {
             "PayPal rejected a file with this payment, and then said that it had accepted it: clear that up first"
         }

@@ -127,6 +127,8 @@ pub(super) async fn unfinished_batches(tx: &mut Tx, rail: &str) -> sqlx::Result<
         where merchant_id = $1
             and rail = $2
             and (state in ('prepared', 'ready', 'submitting', 'stuck') or (state = 'accepted' and settled_at is null))
+            -- What waits for approval falls back to due when its connection goes.
+            and not waits_for_approval
         order by number
         limit 100
         "#,

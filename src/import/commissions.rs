@@ -9,9 +9,10 @@ use crate::commission::{checked_note, checked_reference};
 use crate::database::Tx;
 use crate::id::{AffiliateId, CommissionId};
 use crate::money::{Currency, Money};
+use crate::rules;
 use csv::StringRecord;
 use std::collections::{BTreeSet, HashMap};
-use time::{Date, OffsetDateTime};
+use time::{Date, Duration, OffsetDateTime};
 
 /// A line that can be read. Whom it means is still to be found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +27,7 @@ struct Read {
 }
 
 /// Reads a record, or says all that is wrong with it.
-fn parse(mapping: &Mapping, line: i64, record: &StringRecord) -> Result<Read, String> {
+fn parse(mapping: &Mapping, waiting: Duration, line: i64, record: &StringRecord) -> Result<Read, String> {
     let mut problems = Vec::new();
     let mut noted = |problem: String| problems.push(problem);
     let cell = |column| mapping.cell(record, column);
@@ -49,7 +50,13 @@ fn parse(mapping: &Mapping, line: i64, record: &StringRecord) -> Result<Read, St
         let quoted = amount::quote(cell(Column::Amount));
         Money::new(plain, currency).map_err(|why| noted(format!("The amount {quoted} cannot be paid: {why}."))).ok()
     });
-    let due_on = dates.parse(cell(Column::DueOn), "due date").map_err(&mut noted).ok();
+    let due_on = match (cell(Column::DueOn), cell(Column::EarnedOn)) {
+        ("", earned) if mapping.has(Column::EarnedOn) => {
+            dates.parse(earned, "day it was earned").map(|earned| earned.saturating_add(waiting))
+        }
+        (due, _) => dates.parse(due, "due date"),
+    };
+    let due_on = due_on.map_err(&mut noted).ok();
     let reference = checked_reference(cell(Column::Reference)).map_err(&mut noted).ok();
     let note = checked_note(cell(Column::Note)).map_err(&mut noted).ok();
     let paid_on = match cell(Column::PaidOn) {
@@ -68,8 +75,9 @@ fn parse(mapping: &Mapping, line: i64, record: &StringRecord) -> Result<Read, St
 pub(super) async fn read(tx: &mut Tx, held: &Held, records: &[Line]) -> sqlx::Result<Vec<Problem>> {
     let mut problems = Vec::new();
     let mut read = Vec::new();
+    let waiting = Duration::days(rules::load(tx).await?.waiting_days.into());
     for (line, record) in records {
-        match parse(&held.mapping, *line, record) {
+        match parse(&held.mapping, waiting, *line, record) {
             Ok(one) => read.push(one),
             Err(problem) => problems.push(Problem { line: *line, problem }),
         }
@@ -246,7 +254,7 @@ pub(super) async fn contradictions(tx: &mut Tx, held: &Held) -> sqlx::Result<()>
                 || concat_ws(', ',
                     case when c.affiliate_id <> l.affiliate_id then 'another affiliate' end,
                     case when (c.amount, c.currency) <> (l.amount, l.currency) then c.currency || ' ' || c.amount end,
-                    case when c.due_on <> l.due_on then 'due on ' || c.due_on end,
+                    case when $4 and c.due_on <> l.due_on then 'due on ' || c.due_on end,
                     case when $3 and c.note <> l.note then 'another note' end,
                     case
                         when c.paid_before_on is not distinct from l.paid_on then null
@@ -260,7 +268,8 @@ pub(super) async fn contradictions(tx: &mut Tx, held: &Held) -> sqlx::Result<()>
             and l.import_id = $2
             and c.id <> l.id
             and (
-                (c.affiliate_id, c.amount, c.currency, c.due_on) <> (l.affiliate_id, l.amount, l.currency, l.due_on)
+                (c.affiliate_id, c.amount, c.currency) <> (l.affiliate_id, l.amount, l.currency)
+                or ($4 and c.due_on <> l.due_on)
                 or ($3 and c.note <> l.note)
                 or c.paid_before_on is distinct from l.paid_on
             )
@@ -268,7 +277,9 @@ pub(super) async fn contradictions(tx: &mut Tx, held: &Held) -> sqlx::Result<()>
         "#,
         merchant.0,
         held.id.0,
-        held.mapping.has(Column::Note)
+        held.mapping.has(Column::Note),
+        // A due date that came from the waiting days is not the file's.
+        held.mapping.has(Column::DueOn)
     )
     .execute(&mut **tx)
     .await?;

@@ -17,6 +17,8 @@ pub enum Column {
     Currency,
     /// Payable from this day on.
     DueOn,
+    /// Earned on this day: payable the merchant's waiting days later, where no due date is given.
+    EarnedOn,
     /// The merchant's own name for the commission.
     Reference,
     /// A note.
@@ -47,6 +49,7 @@ impl Column {
                 Column::Amount,
                 Column::Currency,
                 Column::DueOn,
+                Column::EarnedOn,
                 Column::Reference,
                 Column::Note,
                 Column::PaidOn,
@@ -61,6 +64,7 @@ impl Column {
             Column::Amount => "amount",
             Column::Currency => "currency",
             Column::DueOn => "due_on",
+            Column::EarnedOn => "earned_on",
             Column::Reference => "reference",
             Column::Note => "note",
             Column::PaidOn => "paid_on",
@@ -79,6 +83,7 @@ impl Column {
             Column::Amount => "Amount",
             Column::Currency => "Currency",
             Column::DueOn => "Due date",
+            Column::EarnedOn => "Earned on",
             Column::Reference => "Reference",
             Column::Note => "Note",
             Column::PaidOn => "Paid on",
@@ -94,7 +99,8 @@ impl Column {
     pub fn is_needed(self) -> bool {
         match self {
             Column::Affiliate | Column::Amount | Column::Currency | Column::DueOn | Column::Reference => true,
-            Column::Note
+            Column::EarnedOn
+            | Column::Note
             | Column::PaidOn
             | Column::Email
             | Column::Code
@@ -120,6 +126,9 @@ impl Column {
             ],
             Column::Amount => &["amount", "commissionamount", "commission", "payout", "value", "total", "betrag"],
             Column::Currency => &["currency", "currencycode", "währung"],
+            Column::EarnedOn => {
+                &["earnedon", "earned", "dateearned", "soldon", "saledate", "orderdate", "purchasedate"]
+            }
             Column::DueOn => &["duedate", "dueon", "due", "payableon", "date"],
             Column::Reference => &[
                 "reference",
@@ -187,14 +196,20 @@ impl Mapping {
         let said = |name: &str| form.get(name).map(|text| text.trim()).unwrap_or_default();
         let mut mapping = Mapping::default();
         let mut problems = Vec::new();
+        let place = |column: Column| said(column.name()).parse().ok().filter(|at| *at < header.len());
         for column in Column::of(kind) {
-            let at = said(column.name()).parse().ok().filter(|at| *at < header.len());
+            let at: Option<usize> = place(*column);
             if let Some(at) = at {
                 mapping.columns.insert(*column, at);
             } else if *column == Column::Currency {
                 mapping.currency = said("currency").parse().ok();
             }
-            if column.is_needed() && at.is_none() && (*column != Column::Currency || mapping.currency.is_none()) {
+            let is_told_otherwise = match column {
+                Column::Currency => mapping.currency.is_some(),
+                Column::DueOn => place(Column::EarnedOn).is_some(),
+                _ => false,
+            };
+            if column.is_needed() && at.is_none() && !is_told_otherwise {
                 problems.push((column.name(), format!("Choose the column of the {}.", column.words().to_lowercase())));
             }
         }
@@ -255,6 +270,9 @@ mod tests {
         let (_, problems) = Mapping::from_form(Kind::Commissions, &header, &HashMap::new());
         let fields: Vec<_> = problems.iter().map(|(field, _)| *field).collect();
         assert_eq!(fields, ["affiliate", "amount", "currency", "due_on", "reference", "decimal", "dates"]);
+        let form = [("earned_on", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let (mapping, problems) = Mapping::from_form(Kind::Commissions, &header, &form.into());
+        assert!(mapping.has(Column::EarnedOn) && problems.iter().all(|(field, _)| *field != "due_on"), "{problems:?}");
         let form = [("email", "7"), ("code", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         let (mapping, problems) = Mapping::from_form(Kind::Affiliates, &header, &form.into());
         assert_eq!((mapping.columns, problems), ([(Column::Code, 1)].into(), vec![]));

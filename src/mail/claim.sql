@@ -47,11 +47,16 @@ select
         and v.sendings = (l.details ->> 'sending')::int as invites,
     coalesce(nullif(g.name, ''), g.email) as inviter,
     v.role as "role?",
-    to_char(v.expires_at at time zone z.zone, 'FMDD Mon YYYY') as until,
     coalesce(b.legacy, false) as "legacy!",
     l.kind = 'upgrade' and (l.details ->> 'reminds')::boolean and not exists (
         select from connections c where c.merchant_id = l.merchant_id and c.in_force and c.kind = 'legacy_masspay'
-    ) as upgraded
+    ) as upgraded,
+    to_char(coalesce(v.expires_at, p.expires_at) at time zone z.zone, 'FMDD Mon YYYY') as until,
+    p.request_id as "request?: RequestId",
+    p.state = 'waiting' as approves,
+    coalesce(nullif(k.name, ''), k.email) as asker,
+    l.details ->> 'amounts' as amounts,
+    l.details ->> 'affiliates' as affiliates
 from claimed l
 join merchants m on m.id = l.merchant_id
 join merchant_zones z on z.merchant_id = l.merchant_id
@@ -61,4 +66,6 @@ left join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_i
 left join mail_kinds s on s.merchant_id = l.merchant_id and s.kind = l.kind
 left join invitations v on v.merchant_id = l.merchant_id and v.id = (l.details ->> 'invitation')::uuid
 left join people g on g.id = v.invited_by
+left join payout_approvals p on p.merchant_id = l.merchant_id and p.request_id = (l.details ->> 'request')::uuid
+left join people k on k.id = p.asked_by
 left join mails_wanted w on w.merchant_id = l.merchant_id and w.kind = l.kind

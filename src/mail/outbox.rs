@@ -7,7 +7,7 @@ use super::{Kind, Text, Values};
 use crate::app::App;
 use crate::carrier::Letter;
 use crate::database::Tx;
-use crate::id::{InvitationId, MerchantId};
+use crate::id::{InvitationId, MerchantId, RequestId};
 use crate::money::{Currency, for_people};
 use crate::payout::crash::crash_point;
 use crate::payout::reason::{self, Class};
@@ -111,6 +111,12 @@ struct Claimed {
     legacy: bool,
     /// What it reminds of has been done.
     upgraded: Option<bool>,
+    request: Option<RequestId>,
+    /// That payment still waits for its approval.
+    approves: Option<bool>,
+    asker: Option<String>,
+    amounts: Option<String>,
+    affiliates: Option<String>,
 }
 
 async fn claim(app: &App, merchant: MerchantId) -> sqlx::Result<Vec<Claimed>> {
@@ -187,6 +193,7 @@ impl Claimed {
             Kind::NotPaid => self.state.as_deref() == Some("unpaid"),
             Kind::Invitation => self.invites == Some(true),
             Kind::Upgrade => self.upgraded != Some(true),
+            Kind::Approval => self.approves == Some(true),
             Kind::AddressChanged | Kind::Attention => true,
         };
         (!stands).then_some("It was no longer true.")
@@ -219,6 +226,7 @@ impl Claimed {
             _ => self.receiver.clone().unwrap_or_default(),
         };
         let link = match (self.invitation.zip(self.sending), &app.public_url) {
+            (None, Some(url)) if let Some(request) = self.request => format!("{url}/approvals/{request}"),
             (Some((id, sending)), _) => invite::link(app, merchant, id, sending).expose_secret().to_owned(),
             (None, url) if self.kind == Kind::Upgrade => {
                 let base = url.as_deref().or(app.listens_at.as_deref()).unwrap_or_default();
@@ -229,7 +237,9 @@ impl Claimed {
         };
         [
             ("name", self.name.clone().unwrap_or_default()),
-            ("amount", amount.unwrap_or_default()),
+            ("amount", amount.or_else(|| self.amounts.clone()).unwrap_or_default()),
+            ("affiliates", self.affiliates.clone().unwrap_or_default()),
+            ("asker", self.asker.clone().unwrap_or_default()),
             ("merchant", self.merchant.clone()),
             ("batch", self.batch.map(|number| number.to_string()).unwrap_or_default()),
             ("address", address),

@@ -57,6 +57,14 @@ impl Kind {
                 ("news", "- Batch 2031: 3 payments failed. The amounts are due again."),
                 ("link", "https://payouts.example.com/"),
             ],
+            Kind::Approval => &[
+                ("merchant", "Acme"),
+                ("asker", "Ann Example"),
+                ("amount", "USD 4,310.20"),
+                ("affiliates", "24"),
+                ("link", "https://payouts.example.com/approvals/0123"),
+                ("deadline", "11 Feb 2027"),
+            ],
             Kind::Invitation => &[
                 ("merchant", "Acme"),
                 ("inviter", "Ann Example"),
@@ -94,6 +102,10 @@ impl Kind {
             Kind::Attention => (
                 "Payments of {merchant} need you",
                 "Hello,\n\nthis has happened since the last message:\n\n{news}\n\n{link}\n",
+            ),
+            Kind::Approval => (
+                "You are asked to approve {amount} of {merchant}",
+                "Hello,\n\n{asker} has prepared a payment of {amount} for {merchant}; affiliates who are paid: {affiliates}. Nothing is paid before you, or somebody else who may, approve it.\n\nLook at it, approve it, or send it back with a reason, before {deadline}:\n\n{link}\n",
             ),
             Kind::Invitation => (
                 "{inviter} invites you to {merchant}",

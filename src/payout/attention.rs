@@ -4,7 +4,7 @@
 use super::item::NotPaid;
 use super::reason;
 use crate::database::Tx;
-use crate::id::{AffiliateId, BatchId, ItemId};
+use crate::id::{AffiliateId, BatchId, ItemId, RequestId};
 use crate::money::Currency;
 use rust_decimal::Decimal;
 use time::{Date, OffsetDateTime};
@@ -29,6 +29,8 @@ pub enum Kind {
     Legacy,
     /// A file that PayPal does not answer.
     Unanswered,
+    /// A payment that a second person is asked to approve.
+    Approval,
     /// A file that nobody has let go.
     Prepared,
     /// A batch that cannot be handed over.
@@ -70,6 +72,7 @@ impl Kind {
             Self::Contradicted => "contradicted",
             Self::Legacy => "legacy",
             Self::Unanswered => "unanswered",
+            Self::Approval => "approval",
             Self::Prepared => "prepared",
             Self::NoFinal => "no_final",
             Self::Report => "report",
@@ -115,6 +118,8 @@ pub struct Line {
     pub payments: i64,
     /// Its batch …
     pub batch: Option<BatchId>,
+    /// … the click on Pay that it is of …
+    pub request: Option<RequestId>,
     /// … what people call it …
     pub number: Option<i64>,
     /// … why it was refused or is stuck …
@@ -180,7 +185,7 @@ pub async fn lines(tx: &mut Tx, at: At, kind: Option<Kind>, from: i64, limit: i6
         )
         select
             w.kind as "kind!: Kind", w.who as "who!", w.since as "since!", w.currency as "currency: Currency", w.amount,
-            w.payments as "payments!", w.batch_id as "batch: BatchId", b.number as "number?", b.why, b.trouble,
+            w.payments as "payments!", w.batch_id as "batch: BatchId", b.request_id as "request?: RequestId", b.number as "number?", b.why, b.trouble,
             w.item_id as "item: ItemId", i.not_paid as "not_paid: NotPaid", i.error_name, i.error_message, i.flagged,
             coalesce(i.cancel_asked_at is not null, false) as "taken_back!", coalesce(b.rail = 'file', false) as "by_file!", w.affiliate_id as "affiliate: AffiliateId",
             coalesce(a.receiver is distinct from i.receiver and i.receiver <> '', false) as "readdressed!",

@@ -29,6 +29,10 @@ pub struct Batch {
     pub sender_batch_id: String,
     /// Where it stands.
     pub state: BatchState,
+    /// The click on Pay that it is of.
+    pub request: RequestId,
+    /// A second person is asked to approve it; stays so where nobody did.
+    pub waits_for_approval: bool,
     /// When it was drafted.
     pub created_at: OffsetDateTime,
     /// Who drafted it.
@@ -97,7 +101,7 @@ async fn fetch(tx: &mut Tx, id: Option<BatchId>, before: i64, limit: i64) -> sql
         select
             b.id as "id: BatchId", b.number, b.rail as "rail: Rail", b.environment as "environment: Environment",
             b.currency as "currency: Currency", b.items, b.total, b.sender_batch_id, b.state as "state: BatchState",
-            b.created_at, coalesce(nullif(p.name, ''), p.email) as person, b.look_at, b.first_attempt_at, b.attempts,
+            b.request_id as "request: RequestId", b.waits_for_approval, b.created_at, coalesce(nullif(p.name, ''), p.email) as person, b.look_at, b.first_attempt_at, b.attempts,
             b.doubted_at, b.accepted_at, b.settled_at, b.paypal_batch_id, b.paypal_status, b.trouble, b.why,
             b.why_details ->> 'message' as why_message, b.resolved_as, b.reference, b.legacy,
             c.paid as "paid!", c.paid_amount as "paid_amount!", c.processing as "processing!",

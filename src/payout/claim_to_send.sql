@@ -5,6 +5,7 @@ with next as (
     left join currency_pauses p
         on p.merchant_id = b.merchant_id and p.connection_id = b.connection_id and p.currency = b.currency
     where b.state in ('ready', 'submitting')
+        and not b.waits_for_approval
         and b.rail = 'api'
         and b.look_at <= $1
         and (b.first_attempt_at is null or b.first_attempt_at > $2)

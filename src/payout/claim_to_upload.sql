@@ -4,6 +4,7 @@ with next as (
     join dropzones d on d.merchant_id = b.merchant_id and d.id = b.dropzone_id
     join payout_files f on f.merchant_id = b.merchant_id and f.batch_id = b.id
     where b.state in ('ready', 'submitting')
+        and not b.waits_for_approval
         and b.rail = 'file'
         and b.look_at <= $1
         and (b.first_attempt_at is null or b.first_attempt_at > $2)

@@ -9,14 +9,16 @@ use super::frozen_file;
 use super::restoration;
 use super::selection::{BULK, Line, Seen};
 use super::store::take_lines;
+use super::{approval, limits};
 use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::database::Tx;
 use crate::id::{BatchId, ConnectionId, DropzoneId, MerchantId, RequestId};
+use crate::money::Money;
 use crate::paypal::Environment;
 use crate::paypal::large_batch::Compression;
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
 /// One click on Pay.
 #[derive(Debug, Clone)]
@@ -76,17 +78,37 @@ impl How {
         }
     }
 
-    /// The state of a batch and of its items right after the draft.
-    pub(super) fn states(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::PayPal => ("ready", "queued"),
-            Self::File { .. } => ("prepared", "queued"),
-            Self::Manual { .. } => ("closed", "paid"),
-            Self::Export => ("exported", "queued"),
+    /// The state of a batch right after the draft.
+    pub(super) fn batch_state(&self, release: Release) -> &'static str {
+        match (self, release) {
+            (_, Release::OnceApproved) => "prepared",
+            (Self::PayPal, Release::Now) => "ready",
+            (Self::File { .. }, Release::Now) => "prepared",
+            (Self::Manual { .. }, Release::Now) => "closed",
+            (Self::Export, Release::Now) => "exported",
         }
     }
 
-    fn action(&self) -> &'static str {
+    /// The state of its items then.
+    pub(super) fn item_state(&self) -> &'static str {
+        match self {
+            Self::Manual { .. } => "paid",
+            Self::PayPal | Self::File { .. } | Self::Export => "queued",
+        }
+    }
+
+    /// Money leaves by it. What was paid outside has left before: limits come too late for it, and so does approval.
+    pub(super) fn moves_money(&self) -> bool {
+        match self {
+            Self::PayPal | Self::File { .. } | Self::Export => true,
+            Self::Manual { .. } => false,
+        }
+    }
+
+    fn action(&self, release: Release) -> &'static str {
+        if release == Release::OnceApproved {
+            return "asked for approval";
+        }
         match self {
             Self::PayPal => "asked PayPal to pay",
             Self::File { .. } => "prepared a Large Batch file",
@@ -94,6 +116,15 @@ impl How {
             Self::Export => "exported a payment",
         }
     }
+}
+
+/// When what was drafted may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Release {
+    /// At once; a file, once somebody lets it go.
+    Now,
+    /// When a second person has approved it.
+    OnceApproved,
 }
 
 /// Why nothing was drafted. Nothing was changed either.
@@ -111,6 +142,12 @@ pub enum DraftError {
     /// No connection is in force.
     #[error("no PayPal connection is in force")]
     NoConnection,
+    /// More than the merchant's limits allow, in words.
+    #[error("the payment is above a limit: {}", .0.join(" "))]
+    OverLimit(Vec<String>),
+    /// A second person must approve a payment of this amount.
+    #[error("a payment of this amount needs approval")]
+    NeedsApproval,
     /// The database is a restored backup that nobody has signed off.
     #[error("nothing is sent before the restored backup is signed off")]
     Restored,
@@ -130,14 +167,24 @@ pub enum DraftError {
 
 /// Drafts and releases a payment. The same ask again finds the first one's batches.
 pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<BatchId>, DraftError> {
+    write(app, merchant, ask, Release::Now).await
+}
+
+/// Drafts a payment that leaves now, or once it is approved.
+pub(super) async fn write(
+    app: &App,
+    merchant: MerchantId,
+    ask: &Ask,
+    release: Release,
+) -> Result<Vec<BatchId>, DraftError> {
     let now = app.clock.now();
     let mut tx = app.database.merchant(merchant).await?;
-    let ground = lock(&mut tx, ask.request).await?.ok_or(DraftError::NotFound)?;
-    if !insert_request(&mut tx, ask, now).await? {
+    let ground = lock(app, &mut tx, ask.request, release).await?.ok_or(DraftError::NotFound)?;
+    if !insert_request(&mut tx, ask, &ground, now).await? {
         return earlier(&mut tx, ask).await;
     }
     // What was paid outside may still be entered: that is how the backup is brought up to date.
-    if !matches!(ask.how, How::Manual { .. }) && restoration::is_open(&mut tx).await? {
+    if !matches!(ask.how, How::Manual { .. }) && ground.restoring {
         return Err(DraftError::Restored);
     }
     let bulk = ground.selected >= BULK;
@@ -150,7 +197,11 @@ pub async fn draft(app: &App, merchant: MerchantId, ask: &Ask) -> Result<Vec<Bat
     };
     let amounts: Vec<String> = batches.iter().map(|batch| batch.total.to_string()).collect();
     let details = serde_json::json!({ "rail": ask.how.rail().code(), "amounts": amounts });
-    audit::record(&mut tx, &ask.actor, ask.how.action(), &format!("payment {}", ask.request), details).await?;
+    let action = ask.how.action(release);
+    audit::record(&mut tx, &ask.actor, action, &format!("payment {}", ask.request), details).await?;
+    if release == Release::OnceApproved {
+        approval::insert(&mut tx, ask, now).await?;
+    }
     tx.commit().await?;
     crash_point("after_draft");
     app.wake.notify_waiters();
@@ -173,14 +224,17 @@ async fn at_once(
     ground: &Ground,
     now: OffsetDateTime,
 ) -> Result<Vec<NewBatch>, DraftError> {
-    let lines = take_lines(tx, ask.request).await?;
+    let lines = take_lines(tx, ask.request, now).await?;
     let count: i64 = lines.iter().map(|line| line.commissions).sum();
     if lines.is_empty() || count != ground.selected || Seen::of(&lines) != ask.seen {
         return Err(DraftError::Changed);
     }
+    // Rules do not undo what has happened.
+    if !ground.restoring {
+        ensure_payable(&ask.how, &lines)?;
+    }
     let (environment, link) = match ask.how {
         How::PayPal | How::File { .. } => {
-            ensure_payable(&lines)?;
             let (connection, environment) = ground.connection.ok_or(DraftError::NoConnection)?;
             (environment, Link::App(connection))
         }
@@ -188,15 +242,19 @@ async fn at_once(
     };
     fix_environment(tx, ground, environment).await?;
     let (batches, items) = compose(ask, lines);
-    insert_batches(tx, ask, ground.last_number, environment, link, &batches, now).await?;
+    let sums: Vec<Money> = batches.iter().map(|batch| batch.total).collect();
+    limits::ensure(tx, ask, ground, &sums).await?;
+    insert_batches(tx, ask, ground, environment, link, &batches, now).await?;
     insert_items(tx, &ask.how, &items, now).await?;
     allocate(tx, ask.request, &items).await?;
     Ok(batches)
 }
 
-/// PayPal can be asked to pay all of these.
-pub(super) fn ensure_payable(lines: &[Line]) -> Result<(), DraftError> {
-    let unpayable: Vec<Line> = lines.iter().filter(|line| line.problem.is_some()).cloned().collect();
+/// All of these can be paid in this way: no rule of the merchant's stops them, and PayPal takes what it is to pay.
+pub(super) fn ensure_payable(how: &How, lines: &[Line]) -> Result<(), DraftError> {
+    let by_paypal = matches!(how, How::PayPal | How::File { .. });
+    let is_bad = |line: &&Line| line.is_stopped() || (by_paypal && line.problem.is_some());
+    let unpayable: Vec<Line> = lines.iter().filter(is_bad).cloned().collect();
     if unpayable.is_empty() { Ok(()) } else { Err(DraftError::Unpayable(unpayable)) }
 }
 
@@ -217,18 +275,24 @@ pub(super) struct Ground {
     pub(super) environment: Option<Environment>,
     pub(super) last_number: i64,
     pub(super) selected: i64,
+    pub(super) release: Release,
+    /// The database is a restored backup that nobody has signed off.
+    pub(super) restoring: bool,
+    /// The merchant's day.
+    pub(super) today: Date,
 }
 
 /// Drafts of one merchant follow each other, and never cross a change of the connection. The lock is a statement of
 /// its own: one that waits for it would go on with what it saw before, the last number and the connection of then. The
 /// selection is held too, so that it is not pruned meanwhile.
-async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>> {
+async fn lock(app: &App, tx: &mut Tx, request: RequestId, release: Release) -> anyhow::Result<Option<Ground>> {
     let merchant = tx.merchant();
     sqlx::query!("select id from merchants where id = $1 for no key update", merchant.0).fetch_one(&mut **tx).await?;
     let row = sqlx::query!(
         r#"
         select
             m.environment as "environment: Environment",
+            m.time_zone,
             c.id as "connection?: ConnectionId",
             c.environment as "connected?: Environment",
             l.environment as "legacy?: Environment",
@@ -249,23 +313,28 @@ async fn lock(tx: &mut Tx, request: RequestId) -> anyhow::Result<Option<Ground>>
     )
     .fetch_optional(&mut **tx)
     .await?;
-    Ok(row.map(|row| Ground {
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Ground {
         connection: row.connection.zip(row.connected),
         legacy: row.legacy,
         dropzone: row.dropzone.zip(row.dropped),
         environment: row.environment,
         last_number: row.last_number,
         selected: row.selected,
+        release,
+        restoring: restoration::is_open(tx).await?,
+        today: app.clock.today(&row.time_zone),
     }))
 }
 
 /// False if the request exists already.
-async fn insert_request(tx: &mut Tx, ask: &Ask, now: OffsetDateTime) -> sqlx::Result<bool> {
+async fn insert_request(tx: &mut Tx, ask: &Ask, ground: &Ground, now: OffsetDateTime) -> sqlx::Result<bool> {
     let merchant = tx.merchant();
     let inserted = sqlx::query!(
         r#"
-        insert into payout_requests (merchant_id, id, person_id, created_at, asked, rail, subject, message, released_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, case when $6 <> 'file' then $4::timestamptz end)
+        insert into payout_requests
+            (merchant_id, id, person_id, created_at, asked, rail, subject, message, released_at, counts_on)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, case when $6 <> 'file' and $9 then $4::timestamptz end, $10)
         on conflict do nothing
         "#,
         merchant.0,
@@ -275,7 +344,9 @@ async fn insert_request(tx: &mut Tx, ask: &Ask, now: OffsetDateTime) -> sqlx::Re
         ask.hash(),
         ask.how.rail().code(),
         ask.subject,
-        ask.message
+        ask.message,
+        ground.release == Release::Now,
+        (ground.release == Release::Now && ask.how.moves_money()).then_some(ground.today)
     )
     .execute(&mut **tx)
     .await?;

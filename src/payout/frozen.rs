@@ -1,7 +1,7 @@
 //! What a draft writes, frozen from then on: names, bytes, receivers and amounts.
 
 use super::batch::Rail;
-use super::draft::{Ask, How, Link};
+use super::draft::{Ask, Ground, How, Link, Release};
 use super::selection::Line;
 use crate::database::Tx;
 use crate::id::{BatchId, ItemId, RequestId, sender_batch_id, sender_item_id};
@@ -72,14 +72,14 @@ pub(super) fn compose(ask: &Ask, lines: Vec<Line>) -> (Vec<NewBatch>, Vec<NewPay
 pub(super) async fn insert_batches(
     tx: &mut Tx,
     ask: &Ask,
-    last_number: i64,
+    ground: &Ground,
     environment: Environment,
     link: Link,
     batches: &[NewBatch],
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     let merchant = tx.merchant();
-    let (state, _) = ask.how.states();
+    let state = ask.how.batch_state(ground.release);
     let reference = match &ask.how {
         How::Manual { reference } => Some(reference.as_str()),
         How::PayPal | How::Export | How::File { .. } => None,
@@ -102,14 +102,15 @@ pub(super) async fn insert_batches(
         with drafted as (
             insert into payout_batches (
                 merchant_id, id, number, request_id, part, rail, environment, connection_id, dropzone_id, currency, items,
-                total, sender_batch_id, body, body_sha256, state, changed_at, look_at, settled_at, reference, created_at
+                total, sender_batch_id, body, body_sha256, state, changed_at, look_at, settled_at, reference, created_at,
+                waits_for_approval
             )
             select
                 $1, n.id, $2 + n.part, $3, n.part::int, $4, $5, $6, $18, n.currency, n.items, n.total,
                 n.name, n.body, n.hash, $7::text, $8::timestamptz,
                 case when $7::text = 'ready' then $8::timestamptz end,
                 case when $7::text = 'closed' then $8::timestamptz end,
-                $9, $8::timestamptz
+                $9, $8::timestamptz, $19
             from unnest($10::uuid[], $11::text[], $12::text[], $13::int[], $14::numeric[], $15::bytea[], $16::bytea[])
                 with ordinality as n (id, name, currency, items, total, body, hash, part)
             returning merchant_id, id
@@ -119,7 +120,7 @@ pub(super) async fn insert_batches(
         from drafted
         "#,
         merchant.0,
-        last_number,
+        ground.last_number,
         ask.request.0,
         ask.how.rail().code(),
         environment.code(),
@@ -135,7 +136,8 @@ pub(super) async fn insert_batches(
         &bodies as &[Option<Vec<u8>>],
         &hashes,
         ask.actor.person.map(|person| person.0),
-        dropzone
+        dropzone,
+        ground.release == Release::OnceApproved
     )
     .execute(&mut **tx)
     .await?;
@@ -150,7 +152,7 @@ pub(super) async fn insert_items(
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     let merchant = tx.merchant();
-    let (_, state) = how.states();
+    let state = how.item_state();
     let ids: Vec<_> = items.iter().map(|item| item.id.0).collect();
     let names: Vec<_> = items.iter().map(|item| item.name.clone()).collect();
     let of: Vec<_> = items.iter().map(|item| item.batch.0).collect();

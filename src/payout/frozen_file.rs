@@ -3,6 +3,7 @@
 
 use super::draft::{Ask, DraftError, Ground, Link, ensure_payable, fix_environment};
 use super::frozen::{NewBatch, NewPayment, insert_batches, insert_items};
+use super::limits;
 use super::selection::Seen;
 use super::store::Lines;
 use crate::database::Tx;
@@ -39,16 +40,18 @@ pub(super) async fn draft(
     if totals.iter().any(|total| total.items > MAX_LINES) {
         return Err(DraftError::TooMany);
     }
+    let sums = totals.iter().map(|total| Money::new(total.amount, total.currency)).collect::<Result<Vec<_>, _>>();
+    limits::ensure(tx, ask, ground, &sums.context("a total is not payable")?).await?;
     let mut files =
         totals.into_iter().map(|total| File::begin(ask, compression, total, now)).collect::<Result<Vec<_>, _>>()?;
     let mut seen = Seen::default();
-    let mut lines = Lines::open(tx, ask.request).await?;
+    let mut lines = Lines::open(tx, ask.request, now).await?;
     loop {
         let portion = lines.next(tx).await?;
         if portion.is_empty() {
             break;
         }
-        ensure_payable(&portion)?;
+        ensure_payable(&ask.how, &portion)?;
         let mut items = Vec::with_capacity(portion.len());
         for line in portion {
             seen.add(&line);
@@ -73,7 +76,7 @@ pub(super) async fn draft(
         rows.push((batch.id, name, bytes));
         batches.push(batch);
     }
-    insert_batches(tx, ask, ground.last_number, environment, Link::DropZone(dropzone), &batches, now).await?;
+    insert_batches(tx, ask, ground, environment, Link::DropZone(dropzone), &batches, now).await?;
     insert_files(tx, &rows).await?;
     allocate(tx, ask.request, &batches).await?;
     Ok(batches)

@@ -10,16 +10,13 @@ select
     w.affiliate_id as "affiliate!: AffiliateId",
     coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as "name!",
     a.receiver,
-    case
-        when a.status <> 'active' then 'archived'
-        when a.receiver_refused is not null then 'refused'
-        when w.contradicted then 'contradicted'
-        else a.receiver_problem
-    end as problem,
+    payment_problem(a, w.contradicted, w.amount, coalesce(m.amount, r.minimum), $3) as problem,
     a.receiver_changed_at,
     w.currency as "currency!: Currency",
     w.commissions as "commissions!",
     w.amount as "amount!"
 from wanted w
 join affiliates a on a.merchant_id = $1 and a.id = w.affiliate_id
+left join payment_rules r on r.merchant_id = $1 and r.currency = w.currency
+left join affiliate_minimums m on m.merchant_id = $1 and m.affiliate_id = w.affiliate_id and m.currency = w.currency
 order by w.currency, w.affiliate_id

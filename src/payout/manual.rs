@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLate;
 
-/// Lets a prepared file go, at once or at some time; until it leaves, that time can be changed and the file taken back.
+/// Lets a prepared file go, if it needs nobody's approval any more, at once or at some time; until it leaves, that time can be changed and the file taken back.
 pub async fn let_go(
     app: &App,
     merchant: MerchantId,
@@ -30,6 +30,7 @@ pub async fn let_go(
             update payout_batches
             set state = 'ready', look_at = $4, changed_at = $3
             where merchant_id = $1 and id = $2 and rail = 'file' and state in ('prepared', 'ready') and attempts = 0
+                and not waits_for_approval
             returning request_id
         )
         update payout_requests r
@@ -95,7 +96,7 @@ pub async fn clear_contradiction(
 }
 
 /// Takes back a payment that waits. Batches that were never handed to PayPal, and those that PayPal certainly did not
-/// take, can be; their commissions are due again.
+/// take, can be; their commissions are due again. One that waits for approval is sent back as a whole instead.
 pub async fn cancel(
     app: &App,
     merchant: MerchantId,
@@ -107,7 +108,12 @@ pub async fn cancel(
         r#"
         select attempts, fence
         from payout_batches
-        where merchant_id = $1 and id = $2 and rail <> 'manual' and state in ('prepared', 'ready') and doubted_at is null
+        where merchant_id = $1
+            and id = $2
+            and rail <> 'manual'
+            and state in ('prepared', 'ready')
+            and doubted_at is null
+            and not waits_for_approval
         for update
         "#,
         merchant.0,
@@ -209,7 +215,8 @@ pub async fn mark_paid(
     Ok(Ok(()))
 }
 
-async fn put_back(tx: &mut Tx, batch: BatchId, actor: &Actor) -> anyhow::Result<()> {
+/// Takes a batch back that is not on its way: what was in it is due again.
+pub(super) async fn put_back(tx: &mut Tx, batch: BatchId, actor: &Actor) -> anyhow::Result<()> {
     let merchant = tx.merchant();
     sqlx::query!(
         r#"

@@ -9,6 +9,9 @@
 //! 5. observe: the batch is read from PayPal, page by page.
 //! 6. apply: what was read moves the items; paid ones settle, unpaid ones release their commissions.
 //!
+//! A payment above the merchant's rule waits between the first two steps until a second person approves it
+//! ([`approval`]); [`limits`] refuses what is too much.
+//!
 //! What is not PayPal's to say is a person's: [`cancel`] takes an unclaimed item back, [`decide`] says what follows when
 //! money came back, and [`stuck`] lets people end a doubt that lasts.
 //!
@@ -20,6 +23,7 @@
 mod adopt;
 pub mod again;
 pub mod answers;
+pub mod approval;
 pub mod attention;
 pub mod batch;
 pub mod batches;
@@ -39,6 +43,7 @@ pub mod inbox;
 pub mod item;
 pub mod items;
 mod lease;
+pub mod limits;
 pub mod manual;
 pub mod masspay;
 pub mod reason;

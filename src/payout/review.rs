@@ -40,6 +40,10 @@ pub struct Review {
     pub unpayable: Vec<Reviewed>,
     /// … and how many there are.
     pub unpayable_payments: usize,
+    /// Those that the merchant's own rules stop, whatever the way of paying, the first 200 …
+    pub stopped: Vec<Reviewed>,
+    /// … and how many there are.
+    pub stopped_payments: usize,
     /// What deserves a look.
     pub notable: Notable,
     /// What was selected and is not owed any more.
@@ -61,6 +65,12 @@ impl Review {
             self.unpayable_payments += 1;
             if self.unpayable.len() < NAMED {
                 self.unpayable.push(line.clone());
+            }
+        }
+        if line.line.is_stopped() {
+            self.stopped_payments += 1;
+            if self.stopped.len() < NAMED {
+                self.stopped.push(line.clone());
             }
         }
         if self.payments >= from && self.lines.len() < limit {
@@ -182,6 +192,8 @@ pub async fn load(
         lines: Vec::new(),
         unpayable: Vec::new(),
         unpayable_payments: 0,
+        stopped: Vec::new(),
+        stopped_payments: 0,
         notable: Notable::default(),
         gone: gone(tx, id).await?,
         seen: [0; 32],
@@ -213,12 +225,7 @@ async fn read_lines(
             w.affiliate_id as "affiliate!: AffiliateId",
             coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as "name!",
             a.receiver,
-            case
-                when a.status <> 'active' then 'archived'
-                when a.receiver_refused is not null then 'refused'
-                when w.contradicted then 'contradicted'
-                else a.receiver_problem
-            end as problem,
+            payment_problem(a, w.contradicted, w.amount, coalesce(m.amount, r.minimum), $3) as problem,
             a.receiver_changed_at,
             w.currency as "currency!: Currency",
             w.commissions as "commissions!",
@@ -235,10 +242,13 @@ async fn read_lines(
                 as "is_shared!"
         from wanted w
         join affiliates a on a.merchant_id = $1 and a.id = w.affiliate_id
+        left join payment_rules r on r.merchant_id = $1 and r.currency = w.currency
+        left join affiliate_minimums m on m.merchant_id = $1 and m.affiliate_id = w.affiliate_id and m.currency = w.currency
         order by w.currency, w.affiliate_id
         "#,
         merchant.0,
-        review.id.0
+        review.id.0,
+        now
     )
     .fetch(&mut **tx);
     while let Some(row) = rows.try_next().await? {
@@ -289,6 +299,63 @@ fn add(totals: &mut Vec<Total>, line: &Line) -> anyhow::Result<()> {
 fn usual_fee(amount: Money) -> Decimal {
     let fee = amount.amount() * Decimal::new(2, 2);
     fee.round_dp_with_strategy(amount.currency().scale(), RoundingStrategy::AwayFromZero)
+}
+
+/// One payment of a drafted request, with what deserves a look.
+#[derive(Debug, Clone)]
+pub struct Marked {
+    /// Whom.
+    pub affiliate: AffiliateId,
+    /// How people know them.
+    pub name: String,
+    /// Where the money goes.
+    pub receiver: String,
+    /// In which currency.
+    pub currency: Currency,
+    /// How much.
+    pub amount: Decimal,
+    /// Nothing was ever paid to this affiliate.
+    pub is_first: bool,
+    /// When the address changed, if that was lately.
+    pub changed_at: Option<OffsetDateTime>,
+}
+
+/// The largest payments of a drafted request.
+pub async fn marked(tx: &mut Tx, id: RequestId, now: OffsetDateTime, limit: i64) -> sqlx::Result<Vec<Marked>> {
+    let merchant = tx.merchant();
+    sqlx::query_as!(
+        Marked,
+        r#"
+        with largest as (
+            select i.affiliate_id, i.receiver, i.currency, i.amount
+            from payout_batches b
+            join payout_items i on i.merchant_id = b.merchant_id and i.batch_id = b.id
+            where b.merchant_id = $1 and b.request_id = $2
+            order by i.amount desc, i.id
+            limit $4
+        )
+        select
+            l.affiliate_id as "affiliate!: AffiliateId", l.receiver as "receiver!", l.currency as "currency!: Currency",
+            l.amount as "amount!", coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as "name!",
+            case when a.receiver_changed_at > $3 then a.receiver_changed_at end as changed_at,
+            not exists (
+                select from payout_items p
+                where p.merchant_id = $1 and p.affiliate_id = a.id and p.state = 'paid'
+            ) and not exists (
+                select from commissions c
+                where c.merchant_id = $1 and c.affiliate_id = a.id and c.paid_before_on is not null
+            ) as "is_first!"
+        from largest l
+        join affiliates a on a.merchant_id = $1 and a.id = l.affiliate_id
+        order by l.amount desc, l.affiliate_id, l.currency
+        "#,
+        merchant.0,
+        id.0,
+        now - RECENT,
+        limit
+    )
+    .fetch_all(&mut **tx)
+    .await
 }
 
 async fn affiliates(tx: &mut Tx, id: RequestId) -> sqlx::Result<i64> {

@@ -1,9 +1,11 @@
 //! What a person ticked, frozen as single commissions when they go to the review. The only way into a draft.
 
+use super::restoration;
 use crate::audit::Actor;
 use crate::database::Tx;
 use crate::id::{AffiliateId, BatchId, CommissionId, RequestId};
 use crate::money::{Currency, Money};
+use crate::rules;
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use sqlx::{Postgres, QueryBuilder};
@@ -83,32 +85,50 @@ pub enum Ticked {
 pub async fn select(tx: &mut Tx, actor: &Actor, through: Date, ticked: &Ticked) -> sqlx::Result<Option<RequestId>> {
     let id = insert_selection(tx, actor, through, None).await?;
     let merchant = tx.merchant();
+    // While a restored backup is brought up to date, only what was paid already is entered: no rule stops that.
+    let is_bound = !restoration::is_open(tx).await?;
+    let has_minimums = is_bound && rules::has_minimums(tx).await?;
     let mut query = QueryBuilder::new(
         "insert into selected_commissions (merchant_id, selection_id, affiliate_id, currency, commission_id, amount) ",
     );
     query.push("select o.merchant_id, ").push_bind(id.0);
     query.push(", o.affiliate_id, o.currency, o.commission_id, o.amount from owed o ");
     query.push("join affiliates a on a.merchant_id = o.merchant_id and a.id = o.affiliate_id ");
+    let not_held = |query: &mut QueryBuilder<Postgres>| {
+        query.push(" and a.status = 'active'");
+        if is_bound {
+            query.push(" and (a.held_until is null or a.held_until <= ").push_bind(actor.at).push(")");
+        }
+    };
     match ticked {
         Ticked::These { rows, commissions } => {
             let (affiliates, currencies) = columns(rows);
             let commissions: Vec<uuid::Uuid> = commissions.iter().map(|id| id.0).collect();
             query.push("where o.merchant_id = ").push_bind(merchant.0);
             query.push(" and o.due_on <= ").push_bind(through);
-            query.push(" and a.status = 'active' and (o.commission_id = any(").push_bind(commissions);
+            not_held(&mut query);
+            query.push(" and (o.commission_id = any(").push_bind(commissions);
             query.push(") or (o.affiliate_id, o.currency) in (select * from unnest(").push_bind(affiliates);
             query.push("::uuid[], ").push_bind(currencies).push("::text[])))");
         }
         Ticked::AllBut { filter, except, payable_only } => {
             let (affiliates, currencies) = columns(except);
-            if let Some(minimum) = filter.minimum {
-                query.push("join (select affiliate_id, currency from owed where merchant_id = ").push_bind(merchant.0);
-                query.push(" and due_on <= ").push_bind(through);
-                query.push(" group by affiliate_id, currency having sum(amount) >= ").push_bind(minimum);
+            if filter.minimum.is_some() || has_minimums {
+                query.push("join (select e.affiliate_id, e.currency from (select affiliate_id, currency, sum(amount) as amount from owed where merchant_id = ");
+                query.push_bind(merchant.0).push(" and due_on <= ").push_bind(through);
+                query
+                    .push(" group by affiliate_id, currency having sum(amount) >= ")
+                    .push_bind(filter.minimum.unwrap_or_default());
+                query.push(") e left join payment_rules r on r.merchant_id = ").push_bind(merchant.0);
+                query
+                    .push(" and r.currency = e.currency left join affiliate_minimums m on m.merchant_id = ")
+                    .push_bind(merchant.0);
+                query.push(" and m.affiliate_id = e.affiliate_id and m.currency = e.currency where e.amount >= coalesce(m.amount, r.minimum, 0)");
                 query.push(") enough on enough.affiliate_id = o.affiliate_id and enough.currency = o.currency ");
             }
             query.push("where o.merchant_id = ").push_bind(merchant.0);
-            query.push(" and o.due_on <= ").push_bind(through).push(" and a.status = 'active'");
+            query.push(" and o.due_on <= ").push_bind(through);
+            not_held(&mut query);
             if *payable_only {
                 query.push(" and a.receiver_problem is null and a.receiver_refused is null");
             }
@@ -119,7 +139,10 @@ pub async fn select(tx: &mut Tx, actor: &Actor, through: Date, ticked: &Ticked) 
             filter.push(&mut query);
         }
     }
-    let frozen = query.build().execute(&mut **tx).await?.rows_affected();
+    let mut frozen = query.build().execute(&mut **tx).await?.rows_affected();
+    if has_minimums && matches!(ticked, Ticked::These { .. }) {
+        frozen -= remove_stopped(tx, id, actor.at).await?;
+    }
     Ok((frozen > 0).then_some(id))
 }
 
@@ -162,7 +185,7 @@ pub struct Line {
     pub name: String,
     /// Where the money goes.
     pub receiver: Option<String>,
-    /// Why it cannot go there: a word of `affiliates.receiver_problem`, "refused" or "archived".
+    /// Why it cannot go there: a word of the database's function `payment_problem`.
     pub problem: Option<String>,
     /// When the address last changed.
     pub receiver_changed_at: Option<OffsetDateTime>,
@@ -170,6 +193,13 @@ pub struct Line {
     pub commissions: i64,
     /// How much.
     pub amount: Money,
+}
+
+impl Line {
+    /// The merchant's own rules stop it, whatever the way of paying: it is below the minimum, or held.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.problem.as_deref(), Some("below_minimum" | "held"))
+    }
 }
 
 /// What the reader of the review saw, in one value: lines are added in the order of currency and affiliate. Paying is
@@ -217,8 +247,9 @@ pub async fn remove(tx: &mut Tx, id: RequestId, rows: &[DueRow]) -> sqlx::Result
 
 /// Takes out whatever PayPal could not be asked to pay: affiliates without a usable address, and what is not owed any
 /// more.
-pub async fn remove_unpayable(tx: &mut Tx, id: RequestId) -> sqlx::Result<()> {
+pub async fn remove_unpayable(tx: &mut Tx, id: RequestId, now: OffsetDateTime) -> sqlx::Result<()> {
     let merchant = tx.merchant();
+    remove_stopped(tx, id, now).await?;
     sqlx::query!(
         r#"
         delete from selected_commissions s
@@ -235,6 +266,42 @@ pub async fn remove_unpayable(tx: &mut Tx, id: RequestId) -> sqlx::Result<()> {
     .execute(&mut **tx)
     .await?;
     forget_gone(tx, id).await
+}
+
+/// Takes out what the merchant's own rules stop: payments below the minimum, and affiliates who are held. Says how many
+/// commissions that is.
+pub async fn remove_stopped(tx: &mut Tx, id: RequestId, now: OffsetDateTime) -> sqlx::Result<u64> {
+    let merchant = tx.merchant();
+    let removed = sqlx::query!(
+        r#"
+        with sums as (
+            select affiliate_id, currency, sum(amount) as amount
+            from selected_commissions
+            where merchant_id = $1 and selection_id = $2
+            group by affiliate_id, currency
+        ),
+        stopped as (
+            select w.affiliate_id, w.currency
+            from sums w
+            join affiliates a on a.merchant_id = $1 and a.id = w.affiliate_id
+            left join payment_rules r on r.merchant_id = $1 and r.currency = w.currency
+            left join affiliate_minimums m on m.merchant_id = $1 and m.affiliate_id = w.affiliate_id and m.currency = w.currency
+            where a.held_until > $3 or w.amount < coalesce(m.amount, r.minimum, 0)
+        )
+        delete from selected_commissions s
+        using stopped
+        where s.merchant_id = $1
+            and s.selection_id = $2
+            and s.affiliate_id = stopped.affiliate_id
+            and s.currency = stopped.currency
+        "#,
+        merchant.0,
+        id.0,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(removed.rows_affected())
 }
 
 /// Drops what is not owed any more: the reader has been told.

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 /// Takes the selected commissions out of what is owed, all that are still there, and says what they come to. The
 /// deletion is the lock: of two drafts that want one commission, the second finds it gone.
-pub(super) async fn take_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec<Line>> {
+pub(super) async fn take_lines(tx: &mut Tx, id: RequestId, now: OffsetDateTime) -> anyhow::Result<Vec<Line>> {
     let merchant = tx.merchant();
     let rows = sqlx::query_as!(
         LineRow,
@@ -36,22 +36,20 @@ pub(super) async fn take_lines(tx: &mut Tx, id: RequestId) -> anyhow::Result<Vec
             w.affiliate_id as "affiliate!: AffiliateId",
             coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as "name!",
             a.receiver,
-            case
-                when a.status <> 'active' then 'archived'
-                when a.receiver_refused is not null then 'refused'
-                when w.contradicted then 'contradicted'
-                else a.receiver_problem
-            end as problem,
+            payment_problem(a, w.contradicted, w.amount, coalesce(m.amount, r.minimum), $3) as problem,
             a.receiver_changed_at,
             w.currency as "currency!: Currency",
             w.commissions as "commissions!",
             w.amount as "amount!"
         from wanted w
         join affiliates a on a.merchant_id = $1 and a.id = w.affiliate_id
+        left join payment_rules r on r.merchant_id = $1 and r.currency = w.currency
+        left join affiliate_minimums m on m.merchant_id = $1 and m.affiliate_id = w.affiliate_id and m.currency = w.currency
         order by w.currency, w.affiliate_id
         "#,
         merchant.0,
-        id.0
+        id.0,
+        now
     )
     .fetch_all(&mut **tx)
     .await?;
@@ -67,12 +65,13 @@ pub(super) struct Lines;
 
 impl Lines {
     /// Begins to read; what is read is what was there now.
-    pub(super) async fn open(tx: &mut Tx, id: RequestId) -> sqlx::Result<Self> {
+    pub(super) async fn open(tx: &mut Tx, id: RequestId, now: OffsetDateTime) -> sqlx::Result<Self> {
         let merchant = tx.merchant();
         sqlx::query("set local cursor_tuple_fraction = 1").execute(&mut **tx).await?;
         sqlx::query(concat!("declare lines no scroll cursor for ", include_str!("lines.sql")))
             .bind(merchant.0)
             .bind(id.0)
+            .bind(now)
             .execute(&mut **tx)
             .await?;
         Ok(Self)

@@ -19,8 +19,10 @@ pub struct Open {
     pub number: i64,
     /// … where it stands …
     pub state: BatchState,
-    /// … and whether its fate is not known.
+    /// … whether its fate is not known …
     pub doubted: bool,
+    /// … and whether a second person is asked to approve it.
+    pub waits_for_approval: bool,
     /// The currency.
     pub currency: Currency,
     /// How much.
@@ -42,6 +44,8 @@ pub struct Owed {
     pub currency: Currency,
     /// Due by now.
     pub due: Decimal,
+    /// The least that is paid to them at a time.
+    pub minimum: Option<Decimal>,
     /// What is due next after that, and when.
     pub next: Option<Decimal>,
     /// The day of it.
@@ -60,7 +64,8 @@ pub async fn open(tx: &mut Tx, affiliate: AffiliateId) -> sqlx::Result<Vec<Open>
         r#"
         select
             i.id as "item: ItemId", b.id as "batch: BatchId", b.number, b.state as "state: BatchState",
-            (b.doubted_at is not null and b.accepted_at is null) as "doubted!", i.currency as "currency: Currency",
+            (b.doubted_at is not null and b.accepted_at is null) as "doubted!", b.waits_for_approval,
+            i.currency as "currency: Currency",
             i.amount, i.wait as "wait: Wait", i.not_paid as "not_paid: NotPaid", i.flagged is not null as "flagged!",
             coalesce(i.time_processed, i.changed_at) as "processed!"
         from payout_items i
@@ -101,10 +106,12 @@ pub async fn owed(tx: &mut Tx, affiliate: AffiliateId, today: Date) -> sqlx::Res
             group by currency
         )
         select
-            s.currency as "currency: Currency", s.due as "due!", s.next_on, d.amount as next, i.error_name, i.error_message
+            s.currency as "currency: Currency", s.due as "due!", coalesce(m.amount, r.minimum) as minimum, s.next_on, d.amount as next, i.error_name, i.error_message
         from sums s
         left join days d on d.currency = s.currency and d.due_on = s.next_on
         left join payout_items i on i.merchant_id = $1 and i.id = s.item
+        left join payment_rules r on r.merchant_id = $1 and r.currency = s.currency
+        left join affiliate_minimums m on m.merchant_id = $1 and m.affiliate_id = $2 and m.currency = s.currency
         order by s.currency
         "#,
         merchant.0,
@@ -115,21 +122,19 @@ pub async fn owed(tx: &mut Tx, affiliate: AffiliateId, today: Date) -> sqlx::Res
     .await
 }
 
-/// Why this affiliate cannot be paid through PayPal, if they cannot: see `commission::due::problem_words`.
-pub async fn problem(tx: &mut Tx, affiliate: AffiliateId) -> sqlx::Result<Option<String>> {
+/// Why this affiliate cannot be paid through PayPal, whatever the amount, if they cannot: see
+/// `commission::due::problem_words`.
+pub async fn problem(tx: &mut Tx, affiliate: AffiliateId, now: OffsetDateTime) -> sqlx::Result<Option<String>> {
     let merchant = tx.merchant();
     sqlx::query_scalar!(
         r#"
-        select case
-            when status <> 'active' then 'archived'
-            when receiver_refused is not null then 'refused'
-            else receiver_problem
-        end
-        from affiliates
+        select payment_problem(a, false, null, null, $3)
+        from affiliates a
         where merchant_id = $1 and id = $2
         "#,
         merchant.0,
-        affiliate.0
+        affiliate.0,
+        now
     )
     .fetch_one(&mut **tx)
     .await

@@ -32,9 +32,23 @@ batches as (
                     and s.says = b.resolved_as
                     and s.total = b.total
             ) then format('the doubt about batch %s was ended on nobody''s word', b.number)
+            when b.waits_for_approval and (a.attempts > 0 or b.state not in ('prepared', 'cancelled')) then
+                format('batch %s was let go before its approval', b.number)
+            when b.is_large and not b.waits_for_approval and not exists (
+                select
+                from payout_approvals p
+                where p.merchant_id = b.merchant_id
+                    and p.request_id = b.request_id
+                    and p.state = 'approved'
+                    and p.ended_by <> p.asked_by
+            ) then format('batch %s is of a payment that needed a second person, and had none', b.number)
             when b.rail = 'manual' and a.attempts > 0 then format('batch %s was paid outside and handed to PayPal', b.number)
         end as problem
-    from payout_batches b
+    from (
+        -- One click on Pay, in one currency, against the rule of its day.
+        select *, sum(total) over (partition by merchant_id, request_id, currency) > approval_above as is_large
+        from payout_batches
+    ) b
     cross join lateral (
         select
             count(*) as attempts,

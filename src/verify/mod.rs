@@ -27,7 +27,7 @@ pub enum Invariant {
     I3,
     /// One name and one body for life.
     I4,
-    /// No attempt outside the window or with a stale fence.
+    /// No attempt outside the window, with a stale fence, or without the approval that its sum needed.
     I5,
     /// Items move only along PayPal's states.
     I6,
@@ -52,7 +52,9 @@ impl Invariant {
                 "What was earned is the sum of all standings, and what is kept for speed is what is recomputed."
             }
             Self::I4 => "A batch keeps its name and its body, and what was written down stays.",
-            Self::I5 => "Nothing was sent after its window, nor by an instance that had lost its lease.",
+            Self::I5 => {
+                "Nothing was sent after its window, by an instance that had lost its lease, or without the approval it needed."
+            }
             Self::I6 => "Items moved only the way money moves at PayPal, and every move was written down.",
             Self::I9 => "Amounts are exact decimals in the scale of their currency.",
             Self::I12 => "Who changed what is one chain for each merchant: nothing was changed, taken out or put in.",

@@ -1,5 +1,6 @@
 //! `/`: where the merchant's money stands, at a glance. Every figure leads to its list.
 
+use super::approvals;
 use super::batches::{Told, state};
 use super::pages::{address, counted};
 use super::when::{When, day, when};
@@ -8,6 +9,7 @@ use crate::app::App;
 use crate::commission::overview::{self, Age, Figure, Month, Ready, Standings};
 use crate::connection;
 use crate::money::{Currency, for_people};
+use crate::payout::approval;
 use crate::payout::batches::{self, Batch};
 use askama::Template;
 use axum::response::Response;
@@ -36,6 +38,8 @@ struct Home {
     currencies: Vec<Currency>,
     shown: Option<Shown>,
     rows: Vec<Row>,
+    /// What waits for a second person's approval.
+    approvals: Vec<approvals::Row>,
 }
 
 impl Home {
@@ -239,10 +243,12 @@ pub(super) async fn show(app: &App, signed: &Signed, asked: &Asked) -> Result<Re
     let ready = overview::ready(&mut tx).await?;
     let connected = connection::in_force(&mut tx).await?.is_some();
     let legacy = connection::legacy::in_force(&mut tx).await?.is_some();
+    let approvals = approval::waiting(&mut tx).await?;
+    let approvals = approvals.into_iter().map(|one| approvals::Row::of(one, signed)).collect();
     let rows = batches::list(&mut tx, None, BATCHES).await?;
     let rows = rows.into_iter().map(|batch| Row { created: when(batch.created_at, &signed.time_zone), batch });
     let (frame, rows) = (signed.frame(Section::Home), rows.collect());
-    page(&Home { frame, today, ready, connected, legacy, currencies, shown, rows })
+    page(&Home { frame, today, ready, connected, legacy, currencies, shown, rows, approvals })
 }
 
 #[cfg(test)]

@@ -32,9 +32,11 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get(access, PAGE, index)
         .get(access, "/installation/legacy/new", form)
         .post(access, PAGE, enter)
+        .fresh()
         .post(access, "/installation/legacy/reminders", send_reminders)
         .get(access, "/installation/legacy/{merchant}", show)
         .post(access, "/installation/legacy/{merchant}/upgrade", upgrade)
+        .fresh()
 }
 
 /// A merchant in words.

@@ -4,6 +4,7 @@
 
 mod account;
 mod affiliates;
+mod approvals;
 pub mod assets;
 mod attention;
 mod audit;
@@ -33,6 +34,7 @@ mod reset;
 mod restoration;
 mod review;
 mod routes;
+mod rules;
 mod second_step;
 mod security;
 mod session;
@@ -77,10 +79,12 @@ pub fn pages() -> Routes {
         .with(dropzone::routes)
         .with(due::routes)
         .with(review::routes)
+        .with(approvals::routes)
         .with(restoration::routes)
         .with(batches::routes)
         .with(attention::routes)
         .with(settings::routes)
+        .with(rules::routes)
         .with(people::routes)
         .with(audit::routes)
         .with(invitation::routes)

@@ -123,7 +123,7 @@ async fn upload(State(app): State<App>, signed: Signed, mut form: Upload) -> Res
 
 async fn enter(State(app): State<App>, signed: Signed, Path(id): Path<Uuid>) -> Result<Response> {
     exists(&app, &signed, id).await?;
-    if unknown::enter(&app, signed.merchant, &signed.actor(&app), id).await? {
+    if unknown::enter(&app, signed.merchant, &signed.actor(&app), id, signed.today(&app)).await? {
         return Ok(see(PAGE).saying("Entered as paid: nobody is paid again for it.").into_response());
     }
     let why = "This is no longer exactly what was due to somebody. Mark the commissions as paid on Commissions Due, then \

@@ -29,9 +29,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("affiliate", &["audit", "database", "id", "money"]),
     ("crash", &[]),
     ("connection", &["app", "audit", "crash", "database", "id", "money", "paypal", "vault"]),
-    ("payout", &["app", "audit", "connection", "crash", "database", "id", "money", "paypal"]),
-    ("commission", &["audit", "database", "id", "money", "payout"]),
-    ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money"]),
+    ("rules", &["audit", "database", "id", "money"]),
+    ("payout", &["app", "audit", "connection", "crash", "database", "id", "money", "paypal", "rules"]),
+    ("commission", &["audit", "database", "id", "money", "payout", "rules"]),
+    ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money", "rules"]),
     ("mail", &["app", "audit", "carrier", "database", "id", "money", "payout", "people"]),
     (
         "legacy",
@@ -70,6 +71,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "paypal",
             "people",
             "role",
+            "rules",
             "telemetry",
             "trail",
         ],
@@ -119,6 +121,7 @@ const PURE: &[&str] = &[
     "paypal/large_batch/report.rs",
     "paypal/large_batch/write.rs",
     "paypal/payouts.rs",
+    "rules/sentence.rs",
 ];
 
 /// Every source file, by its path below src.

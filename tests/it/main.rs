@@ -5,6 +5,7 @@
 mod administration;
 mod affiliates;
 mod answers;
+mod approval;
 mod architecture;
 mod attention;
 mod audit;
@@ -33,6 +34,7 @@ mod prune;
 mod random;
 mod rehearsal;
 mod restored;
+mod rules;
 mod sign_in;
 mod simulator;
 mod sqlx_data;

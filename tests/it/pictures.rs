@@ -59,7 +59,7 @@ async fn some_affiliates(site: &Site, merchant: MerchantId) {
     tx.commit().await.unwrap();
 }
 
-async fn shoot(browser: &Browser, folder: &Path, name: &str) {
+pub async fn shoot(browser: &Browser, folder: &Path, name: &str) {
     for (width, height) in [(1280, 900), (390, 844)] {
         for colours in ["light", "dark"] {
             browser.resize(width, height).await;

@@ -173,6 +173,8 @@ async fn each_damage_is_found_under_its_name() {
         (I4, "drop trigger a_batch_keeps_its_name on payout_batches".into()),
         (I5, "update payout_attempts set started_at = started_at + interval '30 days' where batch_id = (select id from payout_batches where state = 'stuck' limit 1)".into()),
         (I5, format!("update payout_batches set fence = 0 where id = {one}")),
+        (I5, format!("update payout_batches set approval_above = 1 where id = {one}")),
+        (I5, "alter table payout_batches drop constraint what_waits_for_approval_is_not_sent; update payout_batches set waits_for_approval = true where state = 'closed'".into()),
         (I5, format!("update payout_batches set attempts = attempts + 1 where id = {one}")),
         (I5, format!("insert into payout_attempts (merchant_id, batch_id, fence, owner, started_at) select merchant_id, id, fence + 1, id, first_attempt_at from payout_batches where id = {one}")),
         (I5, "update payout_batches set state = 'closed' where state = 'stuck'".into()),

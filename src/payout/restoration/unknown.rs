@@ -43,6 +43,8 @@ pub struct Unknown {
     pub id: Uuid,
     /// What PayPal shows.
     pub payment: Payment,
+    /// The day on which it was made, where the merchant is; today if PayPal does not tell.
+    pub day: Date,
     /// An affiliate with this address.
     pub affiliate: Option<(AffiliateId, String)>,
     /// What was due to them on the day of the payment: commissions, and their sum.
@@ -108,7 +110,7 @@ pub async fn list(tx: &mut Tx, restoration: Uuid, today: Date) -> sqlx::Result<V
     let merchant = tx.merchant();
     let rows = sqlx::query!(
         r#"
-        select u.id, u.name, u.receiver, u.currency, u.amount, u.status, u.at,
+        select day.on as "day!", u.id, u.name, u.receiver, u.currency, u.amount, u.status, u.at,
             a.id as "affiliate?: AffiliateId", a.name as "affiliate_name?", d.commissions, d.sum,
             (
                 select min(b.number)
@@ -118,6 +120,8 @@ pub async fn list(tx: &mut Tx, restoration: Uuid, today: Date) -> sqlx::Result<V
                     and lower(i.receiver) = lower(u.receiver) and i.currency = u.currency and i.amount = u.amount
             ) as alike
         from unknown_payments u
+        join merchant_zones z on z.merchant_id = u.merchant_id
+        cross join lateral (select coalesce((u.at at time zone z.zone)::date, $3) as on) day
         left join lateral (
             select a.id, coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.email, a.code) as name
             from affiliates a
@@ -129,7 +133,7 @@ pub async fn list(tx: &mut Tx, restoration: Uuid, today: Date) -> sqlx::Result<V
             select count(*) as commissions, sum(o.amount) as sum
             from owed o
             where o.merchant_id = $1 and o.affiliate_id = a.id and o.currency = u.currency
-                and o.due_on <= coalesce(u.at::date, $3)
+                and o.due_on <= day.on
             having count(*) > 0
         ) d on true
         where u.merchant_id = $1 and u.restoration_id = $2 and u.settled_at is null
@@ -147,6 +151,7 @@ pub async fn list(tx: &mut Tx, restoration: Uuid, today: Date) -> sqlx::Result<V
         .into_iter()
         .map(|row| Unknown {
             id: row.id,
+            day: row.day,
             payment: Payment {
                 name: row.name,
                 receiver: row.receiver,
@@ -247,8 +252,7 @@ pub async fn settle(tx: &mut Tx, actor: &Actor, id: Uuid, what: &str) -> sqlx::R
 
 /// Enters it as paid outside: all that was due to its affiliate on its day, if that is exactly its amount. False if it is
 /// not (any more).
-pub async fn enter(app: &App, merchant: MerchantId, actor: &Actor, id: Uuid) -> anyhow::Result<bool> {
-    let today = actor.at.date();
+pub async fn enter(app: &App, merchant: MerchantId, actor: &Actor, id: Uuid, today: Date) -> anyhow::Result<bool> {
     let mut tx = app.database.merchant(merchant).await?;
     let Some(restoration) = open(&mut tx).await? else { return Ok(false) };
     let Some(found) = list(&mut tx, restoration.id, today).await?.into_iter().find(|one| one.id == id) else {
@@ -260,8 +264,7 @@ pub async fn enter(app: &App, merchant: MerchantId, actor: &Actor, id: Uuid) -> 
         let (Some((affiliate, _)), true) = (&found.affiliate, found.fits()) else { return Ok(false) };
         let currency: Currency = found.payment.currency.parse()?;
         let ticked = Ticked::These { rows: vec![DueRow { affiliate: *affiliate, currency }], commissions: Vec::new() };
-        let through = found.payment.at.map_or(today, OffsetDateTime::date);
-        let Some(request) = selection::select(&mut tx, actor, through, &ticked).await? else { return Ok(false) };
+        let Some(request) = selection::select(&mut tx, actor, found.day, &ticked).await? else { return Ok(false) };
         let seen = seen_of(&mut tx, request, actor.at).await?;
         tx.commit().await?;
         let how = How::Manual { reference };

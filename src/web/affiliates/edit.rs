@@ -3,8 +3,9 @@
 use crate::affiliate::{self, Affiliate, Change, Raw, Status};
 use crate::app::App;
 use crate::id::AffiliateId;
+use crate::payout::decide::MAX_WHY;
 use crate::web::error::{Error, Result};
-use crate::web::page::{FormErrors, Frame, Section, See, html, page, see, unaccepted};
+use crate::web::page::{FormErrors, Frame, Section, See, Tone, html, page, see, unaccepted};
 use crate::web::{Form, Path, Signed};
 use askama::Template;
 use axum::extract::State;
@@ -147,6 +148,34 @@ pub(super) async fn archive(State(app): State<App>, signed: Signed, Path(id): Pa
 pub(super) async fn restore(State(app): State<App>, signed: Signed, Path(id): Path<AffiliateId>) -> Result<See> {
     set_status(&app, &signed, id, Status::Active).await?;
     Ok(see(format!("/affiliates/{id}")).saying("The affiliate is active again."))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Vouched {
+    why: String,
+}
+
+/// A person who may pay says that a changed address is right.
+pub(super) async fn release(
+    State(app): State<App>,
+    signed: Signed,
+    Path(id): Path<AffiliateId>,
+    Form(typed): Form<Vouched>,
+) -> Result<See> {
+    let mut tx = signed.tx(&app).await?;
+    affiliate::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
+    let page = see(format!("/affiliates/{id}"));
+    let why = typed.why.trim();
+    if why.is_empty() || why.chars().count() > MAX_WHY {
+        let message = "Say how you know that the address is right, in at most 500 characters. Nothing was changed.";
+        return Ok(page.with(Tone::Warning, message));
+    }
+    if !affiliate::release(&mut tx, &signed.actor(&app), id, why).await? {
+        return Ok(page.with(Tone::Info, "Payments to this affiliate are not held."));
+    }
+    tx.commit().await?;
+    Ok(page.saying("Noted. Payments to this address are not held any more."))
 }
 
 async fn set_status(app: &App, signed: &Signed, id: AffiliateId, status: Status) -> Result<()> {

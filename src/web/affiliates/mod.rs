@@ -2,6 +2,7 @@
 
 mod edit;
 mod list;
+mod minimum;
 mod next;
 mod show;
 mod statement;
@@ -23,4 +24,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(Role::Preparer, "/affiliates/{id}", edit::update)
         .post(Role::Preparer, "/affiliates/{id}/archival", edit::archive)
         .post(Role::Preparer, "/affiliates/{id}/restoration", edit::restore)
+        .post(Role::Approver, "/affiliates/{id}/release", edit::release)
+        .get(Role::Admin, "/affiliates/{id}/minimum", minimum::edit)
+        .post(Role::Admin, "/affiliates/{id}/minimum", minimum::save)
 }

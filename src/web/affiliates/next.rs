@@ -23,15 +23,35 @@ pub(super) struct Answer {
     pub(super) link: Option<(String, &'static str)>,
 }
 
+/// What stands in the way of everything owed.
+struct Ground {
+    pauses: Vec<Pause>,
+    connected: bool,
+    problem: Option<String>,
+    /// That the address changed, and until when that holds payments.
+    held: Option<String>,
+}
+
 /// All answers: what is under way first, then what is owed.
-pub(super) async fn answers(app: &App, signed: &Signed, tx: &mut Tx, id: AffiliateId) -> sqlx::Result<Vec<Answer>> {
+pub(super) async fn answers(
+    app: &App,
+    signed: &Signed,
+    tx: &mut Tx,
+    id: AffiliateId,
+    held: Option<&str>,
+) -> sqlx::Result<Vec<Answer>> {
     let zone = &signed.time_zone;
-    let pauses = pause::all(tx).await?;
-    let connected = connection::in_force(tx).await?.is_some();
-    let problem = why::problem(tx, id).await?;
-    let mut answers: Vec<_> = why::open(tx, id).await?.iter().map(|open| under_way(app, open, &pauses, zone)).collect();
+    let now = app.clock.now();
+    let ground = Ground {
+        pauses: pause::all(tx).await?,
+        connected: connection::in_force(tx).await?.is_some(),
+        problem: why::problem(tx, id, now).await?,
+        held: held.map(|held| format!("{held}.")),
+    };
+    let open = why::open(tx, id).await?;
+    let mut answers: Vec<_> = open.iter().map(|open| under_way(app, open, &ground.pauses, zone)).collect();
     for owed in why::owed(tx, id, signed.today(app)).await? {
-        answers.extend(due(app, &owed, id, problem.as_deref(), connected, &pauses, zone));
+        answers.extend(due(app, &owed, id, &ground, zone));
         if let (Some(next), Some(on)) = (owed.next, owed.next_on) {
             let sentence = format!("{} {} on {}.", owed.currency, for_people(next, owed.currency), day(on));
             answers.push(Answer { tone: "info", sentence, link: None });
@@ -53,6 +73,9 @@ fn under_way(app: &App, open: &Open, pauses: &[Pause], zone: &str) -> Answer {
     if open.not_paid.is_some() {
         let sentence = format!("{money} was stopped or came back, and needs a decision.");
         return answer("warning", sentence, item, "Decide");
+    }
+    if open.waits_for_approval {
+        return answer("info", format!("{money} waits for approval in batch {number}."), batch, "Look at the batch");
     }
     match (open.wait, open.state) {
         (Some(Wait::Unclaimed), _) => {
@@ -82,15 +105,7 @@ fn under_way(app: &App, open: &Open, pauses: &[Pause], zone: &str) -> Answer {
     }
 }
 
-fn due(
-    app: &App,
-    owed: &Owed,
-    id: AffiliateId,
-    problem: Option<&str>,
-    connected: bool,
-    pauses: &[Pause],
-    zone: &str,
-) -> Option<Answer> {
+fn due(app: &App, owed: &Owed, id: AffiliateId, ground: &Ground, zone: &str) -> Option<Answer> {
     if owed.due.is_zero() {
         return None;
     }
@@ -98,15 +113,25 @@ fn due(
     let name = owed.error_name.as_deref();
     let last = name.map(|name| reason::of_item(name, owed.error_message.as_deref().unwrap_or_default()).merchant);
     let last = last.map(|last| format!(" Last time it was not paid: {last}")).unwrap_or_default();
-    let (tone, sentence, link) = match (problem, Waits::in_currency(app, pauses, owed.currency, zone)) {
+    let waits = Waits::in_currency(app, &ground.pauses, owed.currency, zone);
+    let least = owed.minimum.filter(|minimum| owed.due < *minimum);
+    let (tone, sentence, link) = match (ground.problem.as_deref(), waits) {
         (Some("archived"), _) => {
             ("warning", format!("{money}, and the affiliate is archived: take them back to pay them."), None)
+        }
+        (Some("held"), _) => {
+            let held = ground.held.as_deref().unwrap_or("The address changed lately.");
+            ("waiting", format!("{money}. {held}"), None)
         }
         (Some(problem), _) => {
             let sentence = format!("{money} and cannot be paid through PayPal: {}.", problem_words(problem));
             ("warning", sentence, Some((format!("/affiliates/{id}/edit"), "Correct the address")))
         }
-        (None, _) if !connected => {
+        (None, _) if let Some(least) = least => {
+            let (due, least) = (for_people(owed.due, owed.currency), for_people(least, owed.currency));
+            ("waiting", format!("{} {due} of {least}; carries over until it is that much.", owed.currency), None)
+        }
+        (None, _) if !ground.connected => {
             let sentence = format!("{money}, and PayPal is not connected, or only to its old service.");
             ("warning", sentence, Some(("/integrations/payment".to_owned(), "Connect PayPal")))
         }

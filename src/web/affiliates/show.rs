@@ -6,6 +6,8 @@ use crate::affiliate::{self, Affiliate};
 use crate::app::App;
 use crate::id::{AffiliateId, CommissionId, ItemId};
 use crate::money::{Currency, for_people};
+use crate::rules;
+use crate::web::due::held_words;
 use crate::web::error::{Error, Result};
 use crate::web::page::{Frame, Section, page};
 use crate::web::when::{When, day, when};
@@ -25,11 +27,20 @@ struct Head {
     affiliate: Affiliate,
     added: When,
     receiver_changed: Option<When>,
+    /// That the address changed, and until when that holds payments.
+    held: Option<String>,
+    minimums: Vec<(Currency, Decimal)>,
     sums: Vec<Sums>,
     next: Vec<Answer>,
 }
 
 impl Head {
+    /// "none in USD, EUR 50.00": what differs from the merchant's rules.
+    fn minimums(&self) -> String {
+        let words = self.minimums.iter().map(|(currency, amount)| minimum_words(*currency, *amount));
+        words.collect::<Vec<_>>().join(", ")
+    }
+
     /// The amounts of one kind that are not zero.
     fn amounts(&self, of: impl Fn(&Sums) -> Decimal) -> Vec<(Currency, String)> {
         let some = self.sums.iter().filter(|sums| !of(sums).is_zero());
@@ -57,14 +68,26 @@ impl Head {
     }
 }
 
+pub(super) fn minimum_words(currency: Currency, amount: Decimal) -> String {
+    if amount.is_zero() {
+        format!("none in {currency}")
+    } else {
+        format!("{currency} {}", for_people(amount, currency))
+    }
+}
+
 async fn head(app: &App, signed: &Signed, id: AffiliateId) -> Result<Head> {
     let mut tx = signed.tx(app).await?;
     let affiliate = affiliate::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
     let sums = account::sums(&mut tx, id, signed.today(app)).await?;
     let added = when(affiliate.created_at, &signed.time_zone);
     let receiver_changed = affiliate.receiver_changed_at.map(|at| when(at, &signed.time_zone));
-    let next = next::answers(app, signed, &mut tx, id).await?;
-    Ok(Head { affiliate, added, receiver_changed, sums, next })
+    let now = app.clock.now();
+    let until = affiliate.held_until.filter(|until| *until > now);
+    let held = until.map(|until| held_words(affiliate.receiver_changed_at, until, now, &signed.time_zone));
+    let next = next::answers(app, signed, &mut tx, id, held.as_deref()).await?;
+    let minimums = rules::minimums_of(&mut tx, id).await?;
+    Ok(Head { affiliate, added, receiver_changed, held, minimums, sums, next })
 }
 
 #[derive(Template)]

@@ -104,7 +104,8 @@ async fn index(State(app): State<App>, signed: Signed, Query(asked): Query<Asked
 }
 
 /// In the order of the filters.
-const KINDS: [Kind; 22] = [
+const KINDS: [Kind; 23] = [
+    Kind::Approval,
     Kind::Paused,
     Kind::Unreadable,
     Kind::Dropzone,
@@ -138,6 +139,7 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::Contradicted => "Accepted after all",
         Kind::Legacy => "Paid by MassPay?",
         Kind::Unanswered => "No answer",
+        Kind::Approval => "To approve",
         Kind::Prepared => "Prepared files",
         Kind::NoFinal => "No Final report",
         Kind::Report => "Unusable reports",

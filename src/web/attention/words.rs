@@ -66,6 +66,11 @@ impl Teller<'_> {
         let (title, second, href) = subject(line);
         let (sentence, act, label) = match line.kind {
             Kind::Paused | Kind::Unreadable => self.connection_words(line),
+            Kind::Approval => {
+                let page = line.request.map_or_else(|| href.clone(), |request| format!("/approvals/{request}"));
+                let sentence = "A second person is asked to approve this payment. Nothing is paid before.";
+                (sentence.to_owned(), Act::Go(page), "Look at the payment")
+            }
             Kind::Stuck | Kind::Legacy | Kind::Doubt | Kind::Waiting | Kind::Trouble | Kind::Slow | Kind::Refused => {
                 batch_words(line, &href)
             }

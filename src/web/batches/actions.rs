@@ -64,7 +64,7 @@ pub(super) async fn pay_again(app: &App, signed: &Signed, id: BatchId, item: Opt
     let mut tx = signed.tx(app).await?;
     let through = signed.today(app);
     let Some(request) = again::select_unpaid(&mut tx, &signed.actor(app), id, item, through).await? else {
-        let nothing = "Nothing of this can be paid again: it is paid already, or its address needs mending first.";
+        let nothing = "Nothing of this can be paid again now: it is paid already, its address needs mending first, or the address changed lately and payments to it are held.";
         let page = item.map_or_else(|| format!("/batches/{id}"), |item| format!("/batches/{id}/items/{item}"));
         return Ok(see(page).with(Tone::Info, nothing).into_response());
     };

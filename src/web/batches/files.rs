@@ -7,7 +7,7 @@ use crate::id::{BatchId, ItemId};
 use crate::payout::items::{self, Item};
 use crate::web::export;
 use crate::web::when::when;
-use crate::web::{Path, Result, Signed};
+use crate::web::{Error, Path, Result, Signed};
 use axum::extract::State;
 use axum::response::Response;
 
@@ -64,6 +64,9 @@ pub(super) async fn mass_payment_csv(
     Path(id): Path<BatchId>,
 ) -> Result<Response> {
     let batch = exists(&app, &signed, id).await?;
+    if batch.waits_for_approval {
+        return Err(Error::Conflict("A second person must approve this payment first. Nothing was exported.".into()));
+    }
     let heading = ["Email", "Amount", "Currency", "Reference"];
     let name = format!("mass-payment-{}.csv", batch.number);
     let lines = portions(app, signed, id, |item: Item| {

@@ -124,6 +124,7 @@ impl Large {
     pub(super) fn sentence(&self, b: &Batch) -> Option<String> {
         let input = &self.input;
         Some(match b.state {
+            BatchState::Prepared | BatchState::Cancelled if b.waits_for_approval => return None,
             BatchState::Prepared => {
                 "The file is prepared and frozen. Nothing has been sent: look at it, then upload it now or at a time you choose.".into()
             }

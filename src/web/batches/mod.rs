@@ -177,7 +177,8 @@ impl Show {
     /// A file that nobody has let go, or that waits for its time.
     fn can_be_uploaded(&self) -> bool {
         let waits = self.file.as_ref().is_some_and(|file| file.scheduled.is_some());
-        self.file.is_some() && (self.batch.state == BatchState::Prepared || waits)
+        let is_prepared = self.batch.state == BatchState::Prepared && !self.batch.waits_for_approval;
+        self.file.is_some() && (is_prepared || waits)
     }
 
     fn total(&self) -> String {
@@ -252,6 +253,7 @@ impl Show {
         self.is_through_paypal()
             && matches!(self.batch.state, BatchState::Prepared | BatchState::Ready)
             && self.batch.doubted_at.is_none()
+            && !self.batch.waits_for_approval
     }
 
     fn can_release(&self) -> bool {

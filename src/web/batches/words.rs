@@ -31,6 +31,8 @@ pub(super) fn rail(batch: &Batch) -> &'static str {
 /// A batch's state in a word.
 pub(in crate::web) fn state(batch: &Batch) -> Told {
     let (tone, word) = match batch.state {
+        BatchState::Prepared if batch.waits_for_approval => ("waiting", "Waits for approval"),
+        BatchState::Cancelled if batch.waits_for_approval => ("quiet", "Not approved"),
         BatchState::Prepared => ("info", "Prepared"),
         BatchState::Ready if batch.attempts > 0 => ("warning", "Waiting"),
         BatchState::Ready => ("info", "Ready"),
@@ -54,6 +56,12 @@ pub(in crate::web) fn state(batch: &Batch) -> Told {
 pub(super) fn sentence(b: &Batch, is_slow: bool) -> String {
     let paid = for_people(b.paid_amount, b.currency);
     match b.state {
+        BatchState::Prepared if b.waits_for_approval => {
+            "Prepared and frozen. Nothing is paid before a second person approves it.".into()
+        }
+        BatchState::Cancelled if b.waits_for_approval => {
+            "Nobody approved this payment. Nothing was paid, and everything in it is due again.".into()
+        }
         BatchState::Prepared => "Prepared, and not sent yet.".into(),
         BatchState::Ready if b.attempts > 0 => {
             "PayPal did not take this batch yet. Nothing was paid, and nothing is lost: it is tried again, or you take it back.".into()

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::commission::{self, Added, Raw, Suggestion, Typed};
 use crate::id::AffiliateId;
 use crate::money::Currency;
+use crate::rules;
 use crate::web::error::{Error, Result};
 use crate::web::page::{FormErrors, Frame, Section, page, see, unaccepted};
 use crate::web::{Form, Query, Signed};
@@ -12,6 +13,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use time::Duration;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -46,7 +48,9 @@ fn suggested_reference() -> String {
 }
 
 pub(super) async fn new(State(app): State<App>, signed: Signed, Query(asked): Query<For>) -> Result<Response> {
-    let mut raw = Raw { due_on: signed.today(&app).to_string(), reference: suggested_reference(), ..Raw::default() };
+    let rules = rules::load(&mut signed.tx(&app).await?).await?;
+    let due_on = signed.today(&app).saturating_add(Duration::days(rules.waiting_days.into()));
+    let mut raw = Raw { due_on: due_on.to_string(), reference: suggested_reference(), ..Raw::default() };
     raw.currency = Currency::USD.code().to_owned();
     if let Some(id) = asked.affiliate {
         let affiliate = affiliate::find(&mut signed.tx(&app).await?, id).await?.ok_or(Error::NotFound)?;

@@ -34,11 +34,16 @@ pub(super) async fn form(tx: &mut Tx, import: &Import) -> Result<Form> {
         Some(said) => said.0.clone(),
         None => {
             let mut guess = Mapping::guess(import.kind, &import.header);
-            guess.dates = guess.columns.get(&Column::DueOn).and_then(|at| DateForm::guess(cells(&sample, *at)));
+            guess.dates = date_column(&guess).and_then(|at| DateForm::guess(cells(&sample, at)));
             guess
         }
     };
     Ok(Form { mapping, sample, errors: FormErrors::new() })
+}
+
+/// Where the file's dates are.
+fn date_column(mapping: &Mapping) -> Option<usize> {
+    [Column::DueOn, Column::EarnedOn].iter().find_map(|column| mapping.columns.get(column).copied())
 }
 
 fn cells(sample: &[(i64, Vec<String>)], at: usize) -> impl Iterator<Item = &str> + Clone {
@@ -65,9 +70,12 @@ impl Form {
             Column::PaidOn => "Only for commissions that were paid before: they come in as paid and are never owed.",
             Column::PaypalEmail => "Only where money goes to another address than the email.",
             Column::Email => "Needed, unless there is an affiliate code.",
+            Column::DueOn => "Needed, unless the file says when each was earned.",
+            Column::EarnedOn => {
+                "Without a due date, commissions are due your waiting days after it (Settings, Payment rules)."
+            }
             Column::Affiliate
             | Column::Amount
-            | Column::DueOn
             | Column::Reference
             | Column::Note
             | Column::Code
@@ -121,10 +129,10 @@ impl Form {
         self.mapping.dates == Some(*form)
     }
 
-    /// The first due date of the file.
+    /// The first date of the file.
     pub(super) fn date(&self) -> &str {
-        let at = self.mapping.columns.get(&Column::DueOn);
-        at.and_then(|at| cells(&self.sample, *at).map(str::trim).find(|cell| !cell.is_empty())).unwrap_or_default()
+        let at = date_column(&self.mapping);
+        at.and_then(|at| cells(&self.sample, at).map(str::trim).find(|cell| !cell.is_empty())).unwrap_or_default()
     }
 
     pub(super) fn shown(&self) -> &[(i64, Vec<String>)] {

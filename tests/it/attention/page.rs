@@ -5,6 +5,7 @@ use crate::support::client::{Client, Page};
 use crate::support::office::Office;
 use crate::support::world::World;
 use serde_json::json;
+use stipend::id::AffiliateId;
 use stipend::payout::attention::{self, At, Kind};
 use stipend::role::Role;
 use time::Duration;
@@ -60,6 +61,12 @@ async fn pay(client: &Client, review: &Page) {
     assert!(paid.url.starts_with("/batches/"), "{}", paid.text());
 }
 
+/// A changed address is paid to at once.
+async fn vouch(ann: &Client, affiliate: AffiliateId) {
+    let page = format!("/affiliates/{affiliate}");
+    press(ann, &page, &format!("{page}/release"), &[("why", "They called.")]).await;
+}
+
 #[tokio::test]
 async fn an_unclaimed_payment_waits_for_its_affiliate_until_it_is_taken_back_and_paid_elsewhere() {
     let mut world = World::connected().await;
@@ -78,6 +85,7 @@ async fn an_unclaimed_payment_waits_for_its_affiliate_until_it_is_taken_back_and
     let affiliate = world.affiliates["unclaimed@example.com"];
     let edit = format!("/affiliates/{affiliate}/edit");
     press(&ann, &edit, &format!("/affiliates/{affiliate}"), &[("paypal_email", "good@example.com")]).await;
+    vouch(&ann, affiliate).await;
     let page = waits(&world, &[(Kind::Failed, 1)]).await;
     let review = press(&ann, "/attention", &target(&page, "/retry"), &[]).await;
     pay(&ann, &review).await;
@@ -131,6 +139,7 @@ async fn a_refused_batch_and_the_address_it_names_wait_until_both_are_mended() {
     let affiliate = world.affiliates[named];
     let edit = format!("/affiliates/{affiliate}/edit");
     press(&ann, &edit, &format!("/affiliates/{affiliate}"), &[("paypal_email", "mended@example.com")]).await;
+    vouch(&ann, affiliate).await;
     let page = waits(&world, &[(Kind::Refused, 1)]).await;
     let review = press(&ann, "/attention", &target(&page, "/retry"), &[]).await;
     pay(&ann, &review).await;

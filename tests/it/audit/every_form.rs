@@ -25,6 +25,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("/payouts/new/{id}/removal", "takes something off that note"),
     ("/batches/{id}/retry", "makes such a note of what was not paid"),
     ("/batches/{id}/items/{item}/retry", "makes such a note of one payment"),
+    ("/approvals/{id}/again", "makes such a note of what was not approved"),
     ("/imports/{id}/mapping", "says how a file is read; nothing comes in before the confirmation"),
     ("/confirm", "shows that it is them; what they are asked before has an entry"),
     ("/account/authenticator", "makes a key to look at; setting the app up by it has an entry"),
@@ -100,7 +101,13 @@ impl Walk {
         self.fill("/affiliates", "/affiliates/new", "/affiliates", &[("email", "ada@example.com")]).await;
         let ada = self.id("select id from affiliates where email = 'ada@example.com'").await;
         let at = format!("/affiliates/{ada}");
-        self.fill("/affiliates/{id}", &format!("{at}/edit"), &at, &[("first_name", "Ada")]).await;
+        let fields = [("first_name", "Ada"), ("paypal_email", "ada@new.example.com")];
+        self.fill("/affiliates/{id}", &format!("{at}/edit"), &at, &fields).await;
+        self.fill("/affiliates/{id}/release", &at, &format!("{at}/release"), &[("why", "She called.")]).await;
+        let (route, minimum) = ("/affiliates/{id}/minimum", format!("{at}/minimum"));
+        self.fill(route, &minimum, &minimum, &[("currency", "USD"), ("minimum", "1")]).await;
+        let rules = "/settings/rules";
+        self.fill(rules, rules, rules, &[("minimum_USD", "2")]).await;
         self.fill("/affiliates/{id}/archival", &at, &format!("{at}/archival"), &[]).await;
         self.fill("/affiliates/{id}/restoration", &at, &format!("{at}/restoration"), &[]).await;
         let fields = [("affiliate", "ada@example.com"), ("amount", "5.00"), ("currency", "USD")];
@@ -207,6 +214,30 @@ impl Walk {
         self.send("/batches/{id}/items/{item}/decision", &at, &fields).await;
     }
 
+    async fn approvals(&mut self) {
+        self.world.site.person("bob@example.com", "Acme", Role::Approver).await;
+        for end in ["return", "approval"] {
+            self.world.owe("eve@example.com", &["9.00"]).await;
+            let token = self.token().await;
+            let fields = [("token", token.as_str()), ("all", "1"), ("how", "export")];
+            let review =
+                self.client.post("/affiliate_payments/selections", &fields).await.header("location").to_owned();
+            let fields = self.client.open(&review).await.form("/payouts").filled(&[]);
+            let fields: Vec<(&str, &str)> =
+                fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let asked = self.send("/approvals", "/approvals", &fields).await.header("location").to_owned();
+            if end == "return" {
+                let fields = [("why", "a mistake")];
+                self.fill("/approvals/{id}/return", &asked, &format!("{asked}/return"), &fields).await;
+                continue;
+            }
+            let bob = self.world.site.signed_in("bob@example.com").await;
+            let ann = std::mem::replace(&mut self.client, bob);
+            self.fill("/approvals/{id}/approval", &asked, &format!("{asked}/approval"), &[]).await;
+            self.client = ann;
+        }
+    }
+
     async fn people(&mut self) {
         let pia = self.world.site.person("pia@example.com", "Acme", Role::Viewer).await;
         self.send("/people/{id}/role", &format!("/people/{pia}/role"), &[("role", "preparer")]).await;
@@ -291,6 +322,7 @@ async fn every_form_that_is_obeyed_leaves_an_entry() {
     walk.records().await;
     walk.connections().await;
     walk.payments().await;
+    walk.approvals().await;
     walk.people().await;
     walk.account().await;
     for path in ["/integrations/payment/dropzone/disconnection", "/integrations/payment/paypal/disconnection"] {

@@ -22,7 +22,7 @@ use time::Duration;
 const USER: &str = "acme-sftp";
 
 /// A merchant whose DropZone account is in force.
-async fn with_dropzone() -> World {
+pub async fn with_dropzone() -> World {
     let world = World::new().await;
     assert_eq!(connect(&world).await, Outcome::Ready);
     world

@@ -9,6 +9,7 @@ mod outage;
 mod steps;
 mod together;
 mod upgrade;
+mod waiting;
 
 use crate::support::program::{Program, RunAs, program, test_folder};
 use crate::support::site::MASTER_KEY;

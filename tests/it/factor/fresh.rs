@@ -78,6 +78,9 @@ async fn a_question_leads_to_no_other_site_and_nobody_answers_it_without_end() {
 #[tokio::test]
 async fn every_route_that_asks_anew_asks_before_anything_else() {
     let site = Site::staffed().await;
+    stipend::admin::set_installation_admin(&site.app.database, &site.app.clock, "admin@example.com", true)
+        .await
+        .unwrap();
     let admin = site.signed_in("admin@example.com").await;
     let token = admin.open("/account").await.form("/sign-out").value("token").unwrap().to_owned();
     pass(&site, Duration::minutes(5));

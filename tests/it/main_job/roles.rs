@@ -13,13 +13,15 @@ async fn who_prepares_is_told_whom_to_ask_and_cannot_pay() {
     let office = Office::open(world, Script::On).await;
     office.sign_in_as("pia@example.com").await;
     office.choose("tom@example.com, USD 80.00", "Pay via PayPal MassPay").await;
-    office.says("You may prepare this, but not pay. Ask ann@example.com").await;
+    office.says("You may prepare this, but not pay. May approve it: ann@example.com.").await;
     office.never_says("Pay 1 affiliate").await;
 
     let review = office.browser.current_url().await.unwrap();
     let client = office.world.site.signed_in("pia@example.com").await;
     let page = client.open(&format!("{}?{}", review.path(), review.query().unwrap())).await;
-    let forced = client.submit(&page, "/payouts", &[]).await;
+    let fields = page.form("/approvals").filled(&[]);
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let forced = client.post("/payouts", &fields).await;
     assert_eq!(forced.status, 403, "{}", forced.text());
 
     // The address can be shared: an approver pays what was prepared.

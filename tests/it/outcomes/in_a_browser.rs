@@ -30,7 +30,10 @@ async fn taken_back_corrected_and_paid_again(script: Script) {
     office.press("Correct the address").await;
     office.browser.fill("paypal_email", "maya@example.com").await;
     office.press("Save affiliate").await;
-    office.says("maya@example.com").await;
+    office.says("Payments to this affiliate are held").await;
+    office.browser.fill("why", "Maya called.").await;
+    office.press("Pay it from now on").await;
+    office.says("not held any more").await;
     office.go(&format!("/batches/{batch}")).await;
     office.press("Correct, and pay again").await;
     office.press("Review and pay again").await;

@@ -30,6 +30,8 @@ async fn what_was_taken_back_is_due_again_and_paid_once_elsewhere() {
     .execute(&mut *tx)
     .await
     .unwrap();
+    let vouched = sqlx::query("update affiliates set held_until = null where merchant_id = $1").bind(world.merchant);
+    vouched.execute(&mut *tx).await.unwrap();
     tx.commit().await.unwrap();
     world.pay_all().await;
     world.settle().await;

@@ -31,6 +31,11 @@ async fn belongings(world: &mut World, ann: &Client) -> BTreeMap<&'static str, U
     world.owe("ada.unregistered@example.com", &["5.00"]).await;
     let batch = world.pay_all().await[0];
     world.settle().await;
+    world.owe("eve@example.com", &["3.00"]).await;
+    let asked = crate::approval::review(ann, "export").await.form("/payouts").filled(&[]);
+    let asked: Vec<(&str, &str)> = asked.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let approval =
+        ann.post("/approvals", &asked).await.header("location").trim_start_matches("/approvals/").parse().unwrap();
     world.owe("tom@example.com", &["7.00"]).await;
     let form = ann.open("/affiliate_payments/pay").await;
     let token = form.form("/sign-out").value("token").unwrap().to_owned();
@@ -51,6 +56,7 @@ async fn belongings(world: &mut World, ann: &Client) -> BTreeMap<&'static str, U
         ("items", one("select id from payout_items order by id limit 1").await),
         ("answers", Uuid::now_v7()),
         ("new", selection),
+        ("approvals", approval),
         ("people", pia.0),
         ("invitations", one("select id from invitations").await),
         ("payments", one(UNKNOWN_PAYMENT).await),
@@ -79,6 +85,9 @@ const FIELDS: &[(&str, &str)] = &[
     ("role", "viewer"),
     ("reference", "x"),
     ("why", "x"),
+    ("currency", "USD"),
+    ("minimum", "1"),
+    ("content", "00"),
     ("decision", "written_off"),
     ("says", "there"),
     ("sum", "5.00"),
@@ -158,6 +167,8 @@ async fn count_everything(world: &World) -> String {
         (select string_agg(i.id || i.state, ',' order by id) from imports i),
         (select string_agg(m::text, ',' order by person_id) from memberships m where deactivated_at is not null),
         (select string_agg(i.id::text || i.sendings || coalesce(i.revoked_at::text, ''), ',' order by id) from invitations i),
+        (select string_agg(p.request_id || p.state, ',' order by request_id) from payout_approvals p),
+        (select count(*) from affiliate_minimums),
         (select count(*) from selected_commissions))";
     sqlx::query_scalar(sql).fetch_one(&mut *world.tx().await).await.unwrap()
 }
