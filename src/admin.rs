@@ -60,8 +60,11 @@ pub enum Added {
 pub async fn open_vault(database: &Database, clock: &Clock, key_file: &Path) -> anyhow::Result<Vault> {
     let mut tx = begin(database).await?;
     let installation = sqlx::query!("select id, key_id, key_check from installation").fetch_optional(&mut *tx).await?;
-    let key = master_key::read(key_file)?;
     let shown = key_file.display();
+    if let Some(row) = &installation {
+        master_key::complete(key_file, |key| Vault::new(key).key_id() == row.key_id)?;
+    }
+    let key = master_key::read(key_file)?;
     if let Some(row) = installation {
         let Some(key) = key else {
             bail!(
@@ -101,6 +104,14 @@ pub async fn open_vault(database: &Database, clock: &Clock, key_file: &Path) -> 
         "This installation {made} in {shown}. Keep a copy: secrets open with it alone"
     );
     Ok(vault)
+}
+
+/// From now on this vault's key is the one that the secrets are sealed with.
+pub(crate) async fn put_key_check(tx: &mut PgConnection, vault: &Vault) -> sqlx::Result<()> {
+    let id = sqlx::query_scalar!("select id from installation").fetch_one(&mut *tx).await?;
+    let check = vault.seal(key_check_of(id), &KEY_CHECK.into());
+    sqlx::query!("update installation set key_id = $1, key_check = $2", vault.key_id(), check).execute(tx).await?;
+    Ok(())
 }
 
 fn key_check_of(installation: Uuid) -> Place<'static> {

@@ -56,6 +56,20 @@ pub enum Command {
     /// Add people who sign in
     #[command(subcommand)]
     User(UserCommand),
+    /// Change the master key
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+/// What can be done with the master key.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a new master key and seal every secret with it, while no instance runs; the key before is kept beside it
+    Rotate {
+        /// Where the data is.
+        #[command(flatten)]
+        data: DataFlags,
+    },
 }
 
 /// What can be done with the files of Large Batch Payouts.

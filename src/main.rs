@@ -7,12 +7,12 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use stipend::admin::{self, Added, NewMerchant, NewPerson};
 use stipend::clock::Clock;
-use stipend::command_line::{Command, CommandLine, LargeBatchCommand, MerchantCommand, UserCommand};
-use stipend::config::{DataFlags, Problems};
+use stipend::command_line::{Command, CommandLine, KeyCommand, LargeBatchCommand, MerchantCommand, UserCommand};
+use stipend::config::{Data, DataFlags, Problems};
 use stipend::database::Database;
 use stipend::database::local::LocalPostgres;
 use stipend::role::Role;
-use stipend::{demo, large_batch_check, serve, simulator, telemetry, verify};
+use stipend::{demo, large_batch_check, rotation, serve, simulator, telemetry, verify};
 
 /// The status of a configuration that cannot be run with, and of a file that cannot be checked; clap uses it for unknown
 /// flags too.
@@ -76,6 +76,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::User(UserCommand::Add { email, merchant, role, data }) => {
             administer(data, async |database| add_person(database, &email, &merchant, role).await).await?;
         }
+        Command::Key(KeyCommand::Rotate { data }) => {
+            let data = read(data)?;
+            let key_file = data.master_key_file.clone();
+            administer_on(data, async |database| rotation::rotate(database, &Clock::system(), &key_file).await).await?;
+        }
         Command::LargeBatch(LargeBatchCommand::Check(args)) => return Ok(check_large_batch(&args)),
     }
     Ok(ExitCode::SUCCESS)
@@ -99,9 +104,20 @@ async fn administer(
     data: DataFlags,
     command: impl AsyncFnOnce(&Database) -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
+    administer_on(read(data)?, command).await
+}
+
+fn read(data: DataFlags) -> anyhow::Result<Data> {
     let mut problems = Problems::default();
     let data = data.read(&mut problems);
-    let Some(mut data) = problems.none_or_all(data)? else { unreachable!("what is not read is a problem") };
+    let Some(data) = problems.none_or_all(data)? else { unreachable!("what is not read is a problem") };
+    Ok(data)
+}
+
+async fn administer_on(
+    mut data: Data,
+    command: impl AsyncFnOnce(&Database) -> anyhow::Result<String>,
+) -> anyhow::Result<()> {
     telemetry::start_log("warn");
     if data.database_url.is_none() {
         data.database_url = LocalPostgres::of_another_instance(&data.folder)?.map(SecretString::from);

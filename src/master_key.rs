@@ -4,7 +4,7 @@ use anyhow::{Context, bail, ensure};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The key in the file, or nothing if there is no such file.
 pub fn read(path: &Path) -> anyhow::Result<Option<[u8; 32]>> {
@@ -35,7 +35,7 @@ pub fn read(path: &Path) -> anyhow::Result<Option<[u8; 32]>> {
 pub fn create(path: &Path) -> anyhow::Result<[u8; 32]> {
     let key: [u8; 32] = rand::random();
     let write = || -> std::io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(path);
         fs::create_dir_all(folder)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         writeln!(file, "{}", hex::encode(key))?;
@@ -44,6 +44,57 @@ pub fn create(path: &Path) -> anyhow::Result<[u8; 32]> {
     };
     write().with_context(|| format!("the master key file {} cannot be written", path.display()))?;
     Ok(key)
+}
+
+/// A new key beside the one in use. One that an interrupted rotation has left behind is replaced: nothing is sealed with
+/// it.
+pub fn create_next(path: &Path) -> anyhow::Result<[u8; 32]> {
+    let next = beside(path, "next");
+    match fs::remove_file(&next) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("the file {} cannot be removed", next.display()))
+        }
+        Ok(()) | Err(_) => create(&next),
+    }
+}
+
+/// The key beside takes the place of the one in use, which is kept under its name: backups need it. Says where.
+pub fn put_in_place(path: &Path, before: &str) -> anyhow::Result<PathBuf> {
+    let kept = beside(path, before);
+    let change = || -> std::io::Result<()> {
+        match fs::rename(path, &kept) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        fs::rename(beside(path, "next"), path)?;
+        File::open(folder_of(path))?.sync_all()
+    };
+    change().with_context(|| format!("the new master key could not be put in place of {}", path.display()))?;
+    Ok(kept)
+}
+
+/// If the key beside is the one that is wanted: a rotation was cut off after all was sealed, and is completed.
+pub fn complete(path: &Path, is_wanted: impl Fn(&[u8; 32]) -> bool) -> anyhow::Result<()> {
+    let in_use = read(path)?;
+    if in_use.as_ref().is_some_and(&is_wanted) || !read(&beside(path, "next"))?.as_ref().is_some_and(&is_wanted) {
+        return Ok(());
+    }
+    let before = if in_use.is_some() { "before" } else { "none" };
+    put_in_place(path, before)?;
+    tracing::info!("The new master key is in its place: a rotation had been cut off");
+    Ok(())
+}
+
+/// "master.key.next" beside "master.key".
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    name.into()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -65,6 +116,31 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&path, "not a key").unwrap();
         assert!(format!("{:#}", read(&path).unwrap_err()).contains("64 hexadecimal digits"));
+        fs::remove_dir_all(folder).unwrap();
+    }
+    #[test]
+    fn a_new_key_takes_the_place_of_the_one_before_wherever_that_was_cut_off() {
+        let folder = std::env::temp_dir().join(format!("stipend-key-{}", uuid::Uuid::now_v7()));
+        let path = folder.join("master.key");
+        let first = create(&path).unwrap();
+        let unused = create_next(&path).unwrap();
+        complete(&path, |key| *key == first).unwrap();
+        assert_eq!(read(&path).unwrap(), Some(first), "what nothing is sealed with stays beside");
+
+        let second = create_next(&path).unwrap();
+        assert_ne!(unused, second);
+        complete(&path, |key| *key == second).unwrap();
+        assert_eq!(read(&path).unwrap(), Some(second));
+
+        // Between its two renames.
+        let third = create_next(&path).unwrap();
+        fs::rename(&path, folder.join("master.key.aside")).unwrap();
+        complete(&path, |key| *key == third).unwrap();
+        assert_eq!(read(&path).unwrap(), Some(third));
+
+        create_next(&path).unwrap();
+        let kept = put_in_place(&path, "0123").unwrap();
+        assert_eq!(read(&kept).unwrap(), Some(third));
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -10,6 +10,7 @@ use crate::database::local::{LocalPostgres, Purpose};
 use crate::id::InstanceId;
 use crate::mail::outbox;
 use crate::paypal;
+use crate::presence;
 use crate::rehearsal::Rehearsal;
 use crate::telemetry;
 use crate::web::{self, health};
@@ -126,6 +127,7 @@ impl Running {
             instance: InstanceId::new(),
             wake: Arc::new(Notify::new()),
         };
+        presence::announce(&app).await?;
         outbox::announce(&app).await?;
         let setup_code = admin::setup_code(&app.database).await?;
         let address = app.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
@@ -145,6 +147,7 @@ impl Running {
         let watched = router.layer(axum::middleware::from_fn_with_state(app.clone(), telemetry::watch));
         tasks.spawn(answer(listeners.pages, watched, shutdown.clone()));
         tasks.spawn(worker::run(app.clone(), shutdown.clone()));
+        tasks.spawn(presence::run(app.clone(), shutdown.clone()));
         tracing::info!(listening = %bound, "Stipend {} is ready at {address}", env!("CARGO_PKG_VERSION"));
         if let Some(code) = setup_code {
             tracing::info!("Nobody can sign in yet. Set up this installation at {address}/setup with the code {code}");

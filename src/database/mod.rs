@@ -3,8 +3,8 @@
 //! [`Database::merchant`] opens a transaction that sees one merchant; every request and every step of the worker uses
 //! it. [`Database::installation`] opens one that sees all; sign-in (`web/session.rs`), the worker's claims
 //! (`payout/claim.rs`, `payout/hint.rs`, `import/step.rs`, `mail/outbox.rs`, `mail/notices.rs`), its tidying (`prune.rs`), whose
-//! connection an event came to (`connection/notifications.rs`), who was invited (`people/accept.rs`) and the administration of the installation
-//! (`admin.rs`, `verify/mod.rs`) are its only callers.
+//! connection an event came to (`connection/notifications.rs`), who was invited (`people/accept.rs`), which instances run (`presence.rs`) and the administration of the
+//! installation (`admin.rs`, `verify/mod.rs`) are its only callers.
 
 pub mod local;
 

@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn what_a_half_read_or_repeated_file_explains_is_doubtful() {
-        for name in ["SUMMARY_AND_PAYOUT_MATCH_CONFLICT", "total_payments_mismatch", "DUPLICATE_REF_ID", "FILE_NOT_FOUND"]
+        for name in
+            ["SUMMARY_AND_PAYOUT_MATCH_CONFLICT", "total_payments_mismatch", "DUPLICATE_REF_ID", "FILE_NOT_FOUND"]
         {
             assert!(is_doubtful(name), "{name}");
         }

@@ -11,6 +11,7 @@ use crate::vault::{Place, Vault};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
 /// A link that nobody followed for so long is void.
@@ -196,6 +197,33 @@ async fn send(
     let is_mailed =
         written.rows_affected() > 0 && app.carrier.as_ref().is_some_and(|carrier| !carrier.takes_play_money());
     Ok(Sent { email: email.to_owned(), link: link(app, merchant, id, sending), is_mailed })
+}
+
+/// Under another master key the links that were not mailed yet are others; those that were mailed stay good.
+pub(crate) async fn mint_anew(tx: &mut PgConnection, vault: &Vault) -> sqlx::Result<()> {
+    let waiting = sqlx::query!(
+        r#"
+        select i.merchant_id as "merchant: MerchantId", i.id as "id: InvitationId", i.sendings
+        from invitations i
+        join mails m on m.merchant_id = i.merchant_id and m.state = 'waiting' and m.kind = 'invitation'
+            and m.about = format('invitation %s, sending %s', i.id, i.sendings)
+        where i.accepted_at is null and i.revoked_at is null
+        "#
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    for row in waiting {
+        let secret = mint(vault, row.merchant, row.id, row.sendings);
+        sqlx::query!(
+            "update invitations set secret_sha256 = $3 where merchant_id = $1 and id = $2",
+            row.merchant.0,
+            row.id.0,
+            digest(secret.expose_secret())
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
 }
 
 fn mint(vault: &Vault, merchant: MerchantId, id: InvitationId, sending: i32) -> SecretString {

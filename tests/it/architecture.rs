@@ -33,6 +33,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("import", &["affiliate", "app", "audit", "commission", "database", "id", "money"]),
     ("mail", &["app", "audit", "carrier", "database", "id", "money", "payout", "people"]),
     ("trail", &["commission", "database", "id"]),
+    ("presence", &["app", "clock", "database"]),
+    ("rotation", &["admin", "audit", "clock", "database", "id", "master_key", "payout", "people", "presence", "vault"]),
     ("people", &["admin", "app", "audit", "database", "id", "newcomer", "role", "vault"]),
     ("prune", &["app"]),
     ("worker", &["app", "connection", "import", "mail", "payout", "prune"]),
@@ -75,6 +77,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "id",
             "mail",
             "paypal",
+            "presence",
             "rehearsal",
             "telemetry",
             "web",
@@ -232,8 +235,9 @@ fn what_decides_does_nothing_else() {
 fn every_place_to_crash_at_is_named_once_and_crashed_at() {
     let sources = sources();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/crash");
-    let tests: String =
-        ["files.rs", "mails.rs", "steps.rs"].map(|file| fs::read_to_string(folder.join(file)).unwrap()).concat();
+    let tests: String = ["files.rs", "key.rs", "mails.rs", "steps.rs"]
+        .map(|file| fs::read_to_string(folder.join(file)).unwrap())
+        .concat();
     let mut places = BTreeSet::new();
     for text in sources.values() {
         for after in text.split("crash_point(\"").skip(1) {
@@ -244,6 +248,30 @@ fn every_place_to_crash_at_is_named_once_and_crashed_at() {
     }
     assert!(places.len() >= 10, "{places:?}");
     assert_eq!(with(&sources, "process::abort"), files(&["payout/crash.rs"]));
+}
+
+#[test]
+fn every_sealed_column_is_sealed_anew_under_a_new_master_key() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut columns = BTreeSet::new();
+    for file in fs::read_dir(root.join("migrations")).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        let mut table = "";
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix("create table ").or(line.strip_prefix("alter table ")) {
+                table = name.split_whitespace().next().unwrap();
+            }
+            if let Some((column, _)) = line.split_once("-- sealed") {
+                let column = column.trim().trim_start_matches("add column ").split_whitespace().next().unwrap();
+                columns.insert(format!("\"{table}\", \"{column}\""));
+            }
+        }
+    }
+    assert!(columns.len() >= 4, "{columns:?}");
+    let rotation = fs::read_to_string(root.join("src/rotation.rs")).unwrap();
+    for column in columns {
+        assert!(rotation.contains(&format!("sealed({column}, ")), "{column} is missing in src/rotation.rs");
+    }
 }
 
 /// The tests in this text, known by the attribute that stands with others before the function.

@@ -3,6 +3,7 @@
 
 mod asleep;
 mod files;
+mod key;
 mod mails;
 mod outage;
 mod steps;
