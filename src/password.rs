@@ -63,7 +63,9 @@ mod tests {
     #[test]
     fn a_short_password_is_refused() {
         assert_eq!(check(&"1234567".into()), Err(Unfit::TooShort));
-        assert_eq!(check(&"12345678".into()), Ok(()));
+        for fit in ["12345678".to_owned(), "x".repeat(64), "é".repeat(LONGEST_BYTES / 2)] {
+            assert_eq!(check(&fit.into()), Ok(()));
+        }
         assert_eq!(check(&"x".repeat(2000).into()), Err(Unfit::TooLong));
     }
 }

@@ -126,22 +126,28 @@ const PURE: &[&str] = &[
 
 /// Every source file, by its path below src.
 fn sources() -> BTreeMap<String, String> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut folders = vec![src.clone()];
-    let mut sources = BTreeMap::new();
+    let sources = texts("src", "rs");
+    assert!(sources.len() > 60, "the sources were not found");
+    sources
+}
+
+/// Every file with this ending below a folder of the project, by its path there.
+fn texts(folder: &str, ending: &str) -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut folders = vec![root.clone()];
+    let mut texts = BTreeMap::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path: PathBuf = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(&src).unwrap().display().to_string();
-                sources.insert(name, fs::read_to_string(&path).unwrap());
+            } else if path.extension().is_some_and(|extension| extension == ending) {
+                let name = path.strip_prefix(&root).unwrap().display().to_string();
+                texts.insert(name, fs::read_to_string(&path).unwrap());
             }
         }
     }
-    assert!(sources.len() > 60, "the sources were not found");
-    sources
+    texts
 }
 
 fn module(file: &str) -> &str {
@@ -277,5 +283,64 @@ fn every_sealed_column_is_sealed_anew_under_a_new_master_key() {
     let rotation = fs::read_to_string(root.join("src/rotation.rs")).unwrap();
     for column in columns {
         assert!(rotation.contains(&format!("sealed({column}, ")), "{column} is missing in src/rotation.rs");
+    }
+}
+
+/// The tests in this text, known by the attribute that stands with others before the function.
+fn tests(text: &str) -> impl Iterator<Item = &str> {
+    let is_test = |at: usize| {
+        let before = text[..at].rsplit("\n\n").next().unwrap();
+        before.contains("test]") || before.contains("test(")
+    };
+    text.match_indices("fn ").filter(move |(at, _)| is_test(*at)).map(|(at, word)| {
+        let name = &text[at + word.len()..];
+        name.split('(').next().unwrap()
+    })
+}
+
+#[test]
+fn every_test_that_security_md_names_is_there() {
+    let texts = [texts("src", "rs"), texts("tests/it", "rs")];
+    let tests: BTreeSet<&str> = texts.iter().flat_map(BTreeMap::values).flat_map(|text| tests(text)).collect();
+    let table = include_str!("../../SECURITY.md").lines().filter(|line| {
+        let row = line.strip_prefix("| ");
+        row.is_some_and(|row| row.starts_with(|first: char| first.is_ascii_digit()))
+    });
+    let mut rows = 0;
+    for row in table {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert_eq!(cells.len(), 4, "{row}");
+        for name in cells[3].split('`').skip(1).step_by(2) {
+            assert!(tests.contains(name), "{}: there is no test {name}", cells[0]);
+        }
+        rows += 1;
+    }
+    assert!(rows > 150, "the table was not found: {rows} rows");
+}
+
+#[test]
+fn our_scripts_keep_nothing_and_write_text_alone() {
+    let scripts = texts("static", "js");
+    assert!(scripts.contains_key("app.js"));
+    for (file, script) in scripts.iter().filter(|(file, _)| *file != "htmx.min.js") {
+        for word in [
+            "localStorage",
+            "sessionStorage",
+            "indexedDB",
+            "document.cookie",
+            "postMessage",
+            "eval(",
+            "new Function",
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+        ] {
+            assert!(!script.contains(word), "{file} contains {word}");
+        }
+    }
+    let layout = include_str!("../../templates/layout.html");
+    for setting in ["\"allowEval\":false", "\"historyCacheSize\":0", "\"selfRequestsOnly\":true"] {
+        assert!(layout.contains(setting), "htmx is told {setting}");
     }
 }

@@ -90,10 +90,14 @@ async fn pages_are_sealed_off() {
     for path in ["/affiliates", "/nowhere"] {
         let page = client.get(path).await;
         let policy = page.header("content-security-policy");
-        assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self';"), "{policy}");
+        for part in ["default-src 'none'", "script-src 'self';", "base-uri 'none'", "frame-ancestors 'none'"] {
+            assert!(policy.contains(part), "{policy}");
+        }
         assert_eq!(page.header("cache-control"), "no-store");
         assert_eq!(page.header("x-content-type-options"), "nosniff");
         assert_eq!(page.header("x-frame-options"), "DENY");
+        assert_eq!(page.header("referrer-policy"), "same-origin");
+        assert_eq!(page.header("access-control-allow-origin"), "", "nobody else may read it");
         assert!(!page.body.contains("<style") && !page.body.contains(" style=") && !page.body.contains(" onclick"));
         for (place, _) in page.body.match_indices("<script") {
             assert!(page.body[place..].starts_with("<script src=\"/static/"), "no script inside the page");

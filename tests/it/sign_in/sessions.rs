@@ -166,6 +166,20 @@ async fn one_address_cannot_try_everybody() {
 }
 
 #[tokio::test]
+async fn what_a_visitor_says_of_their_address_does_not_count() {
+    let site = Site::staffed().await;
+    let client = site.stranger();
+    let token = client.open("/sign-in").await.form("/sign-in").value("token").unwrap().to_owned();
+    let body = format!("token={token}&email=admin%40example.com&password={}", PASSWORD.replace(' ', "+"));
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    // The proxy puts its own entry behind what the visitor sent.
+    let forwarded = ("x-forwarded-for", "198.51.100.66, 203.0.113.9");
+    assert_eq!(client.post_raw("/sign-in", &[form, forwarded], body).await.status, 303);
+    let entries = client.get("/audit.csv").await.body;
+    assert!(entries.contains(",203.0.113.9,") && !entries.contains("198.51.100.66"), "{entries}");
+}
+
+#[tokio::test]
 async fn the_database_keeps_no_session_id_and_nothing_typed() {
     let site = Site::staffed().await;
     let client = site.signed_in("viewer@example.com").await;
