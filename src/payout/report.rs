@@ -142,34 +142,56 @@ pub struct Sent {
     pub ids: Vec<String>,
 }
 
-/// Every payment sent that a report shows and that PayPal has not called failed, denied or returned.
+/// Every payment sent that a report shows and that PayPal has not called failed, denied or returned. In a report that
+/// tells in no way which lines are payouts, that is every line of money that left. What cannot be read is shown as it is:
+/// leaving it out would hide a payment.
 pub fn payments(content: &[u8]) -> Result<Vec<Sent>, NoReport> {
-    let mut sent = Vec::new();
-    each_line(content, |columns, record, _| sent.extend(payment(columns, record)))?;
-    Ok(sent)
+    let (mut payouts, mut others) = (Vec::new(), Vec::new());
+    each_line(content, |columns, record, _| match movement(columns, record) {
+        Some(Movement::Payout) => payouts.extend(payment(columns, record)),
+        Some(Movement::MoneyLeft) => others.extend(payment(columns, record)),
+        None => {}
+    })?;
+    Ok(if payouts.is_empty() { others } else { payouts })
+}
+
+/// What a line shows of money.
+enum Movement {
+    /// PayPal calls it a payout.
+    Payout,
+    /// It left for some other reason, or for one that the report does not tell.
+    MoneyLeft,
+}
+
+fn movement(columns: &Columns, record: &csv::StringRecord) -> Option<Movement> {
+    let cell = |column: Option<usize>| column.and_then(|column| record.get(column)).map_or("", str::trim);
+    let (code, kind, gross) = (cell(columns.code), cell(columns.kind).to_ascii_lowercase(), cell(Some(columns.amount)));
+    match code {
+        SENT => Some(Movement::Payout),
+        "" if kind.contains("mass pay") || kind.contains("payout") => Some(Movement::Payout),
+        "" => gross.starts_with(['-', '(', '\u{2212}']).then_some(Movement::MoneyLeft),
+        _ => None,
+    }
 }
 
 fn payment(columns: &Columns, record: &csv::StringRecord) -> Option<Sent> {
     let cell = |column: Option<usize>| column.and_then(|column| record.get(column)).map_or("", str::trim);
-    let (code, kind, gross) = (cell(columns.code), cell(columns.kind).to_ascii_lowercase(), cell(Some(columns.amount)));
-    let is_of_payouts = kind.contains("mass pay") || kind.contains("payout");
-    let is_sent = match (code, columns.kind) {
-        ("", None) => gross.starts_with('-') || gross.starts_with('('),
-        ("", Some(_)) => is_of_payouts,
-        (code, _) => code == SENT,
-    };
-    let status = cell(columns.status);
+    let (status, code) = (cell(columns.status), cell(columns.code));
     let never_left = ["failed", "denied", "returned", "canceled", "cancelled", "reversed", "removed"];
     let name = cell(Some(columns.transaction));
-    if !is_sent || name.is_empty() || never_left.contains(&status.to_ascii_lowercase().as_str()) {
+    if name.is_empty() || never_left.contains(&status.to_ascii_lowercase().as_str()) {
         return None;
     }
-    let currency: Currency = cell(columns.currency).parse().ok()?;
+    let told = cell(columns.currency);
+    let amount = match told.parse::<Currency>() {
+        Ok(currency) => columns.amount_in(record, currency),
+        Err(_) => amount(cell(Some(columns.amount))),
+    };
     let payment = Payment {
         name: name.to_owned(),
         receiver: cell(columns.receiver).to_owned(),
-        currency: currency.code().to_owned(),
-        amount: columns.amount_in(record, currency)?,
+        currency: told.to_owned(),
+        amount: amount.unwrap_or_default(),
         status: if status.is_empty() { code } else { status }.to_owned(),
         at: None,
     };
@@ -395,5 +417,21 @@ mod tests {
         for other in ["", "a,b\n1,2\n", "<html>transaction</html>", "Transaction ID\nT1\n"] {
             assert_eq!(read(other.as_bytes(), &wanted()), Err(NoReport), "{other}");
         }
+    }
+
+    #[test]
+    fn no_payment_that_left_is_passed_over() {
+        let names = |report: &str| -> Vec<String> {
+            payments(report.as_bytes()).unwrap().into_iter().map(|sent| sent.payment.name).collect()
+        };
+        let told = "Type,Status,Currency,Gross,Transaction ID\nMass Pay Payment,Completed,USD,-1.00,A\n\
+                    Website Payment,Completed,USD,-1.00,B\nMass Pay Payment,Denied,USD,-1.00,C\n\
+                    Mass Pay Payment,Unclaimed,XXX,what,D\n";
+        assert_eq!(names(told), ["A", "D"], "what cannot be read is shown");
+        let in_another_language = "Type,Status,Currency,Gross,Transaction ID\nMassenzahlung,Abgeschlossen,EUR,\"-1,00\",A\n\
+                                   Gutschrift,Abgeschlossen,EUR,\"1,00\",B\n";
+        assert_eq!(names(in_another_language), ["A"]);
+        let coded = "Transaction ID,Event Code,Gross,Currency\nA,T0001,-1.00,USD\nB,T0006,-1.00,USD\n";
+        assert_eq!(names(coded), ["A"]);
     }
 }

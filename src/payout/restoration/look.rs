@@ -221,7 +221,8 @@ fn payment(item: &ItemSeen) -> Option<Payment> {
         | TransactionStatus::Refunded
         | TransactionStatus::Other(_) => {}
     }
-    let (amount, currency) = item.amount.clone()?;
+    // Leaving out what cannot be read would hide a payment.
+    let (amount, currency) = item.amount.clone().unwrap_or_default();
     Some(Payment {
         name: item.transaction_id.clone().or_else(|| item.id.as_ref().map(|id| id.0.clone()))?,
         receiver: item.receiver.clone().unwrap_or_default(),

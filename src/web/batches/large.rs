@@ -134,7 +134,7 @@ impl Large {
                 None => "Waiting to be uploaded to PayPal.".into(),
             },
             BatchState::Submitting if input.nack_at.is_some() => {
-                "PayPal rejected this file. Nothing of it should be paid, but PayPal may still correct itself: an hour after that answer everything in it is due again.".into()
+                "PayPal rejected this file. Nothing of it should be paid, but PayPal may still correct itself. An hour after that answer everything in it is due again, or a person is asked if it is not certain that nothing is paid.".into()
             }
             BatchState::Submitting if input.dups_at.is_some() => {
                 "PayPal says that it has had this file before. It is waiting for the answer to the first upload; please do not pay these affiliates again.".into()
