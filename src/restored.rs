@@ -45,8 +45,12 @@ pub async fn begin(database: &Database, since: OffsetDateTime, now: OffsetDateTi
     }
     tx.commit().await?;
     Ok(format!(
-        "{} merchants stay paused until what PayPal did since {} is matched and signed off, on their page “Restored backup”",
-        merchants.len(),
+        "{} paused until what PayPal did since {} is matched and signed off, on the page “Restored backup”",
+        if merchants.len() == 1 {
+            "1 merchant stays".to_owned()
+        } else {
+            format!("{} merchants stay", merchants.len())
+        },
         since.format(&Rfc3339)?
     ))
 }

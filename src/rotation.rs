@@ -77,8 +77,9 @@ pub async fn rotate(database: &Database, clock: &Clock, key_file: &Path) -> anyh
     crash_point("key_committed");
     let kept = master_key::put_in_place(key_file, before.key_id())?;
     Ok(format!(
-        "{secrets} secrets are sealed with the new master key {} in {}. The one before is kept in {}: backups made until \
+        "{} sealed with the new master key {} in {}. The one before is kept in {}: backups made until \
          now open with it alone",
+        if secrets == 1 { "1 secret is".to_owned() } else { format!("{secrets} secrets are") },
         after.key_id(),
         key_file.display(),
         kept.display()

@@ -61,7 +61,7 @@ async fn after_a_restore() -> (World, OffsetDateTime) {
     assert_eq!(world.standings().await["owed"], 2, "b looks due again");
     let told = restored(&world, since);
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
-    assert!(String::from_utf8_lossy(&told.stdout).starts_with("1 merchants stay paused"));
+    assert!(String::from_utf8_lossy(&told.stdout).starts_with("1 merchant stays paused"));
     (world, since)
 }
 
