@@ -12,6 +12,9 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// Why a batch is stuck then.
+const STOPPED: &str = "a backup was restored, and this batch may have been paid since";
+
 /// Every merchant who can pay through PayPal stops paying. Says how many there are.
 pub async fn begin(database: &Database, since: OffsetDateTime, now: OffsetDateTime) -> anyhow::Result<String> {
     ensure!(since < now, "the time of the backup, {}, has not come yet", since.format(&Rfc3339)?);
@@ -20,7 +23,7 @@ pub async fn begin(database: &Database, since: OffsetDateTime, now: OffsetDateTi
         presence::running(database, now).await? == 0,
         "an instance runs, or was killed within the last half minute; stop it first, since it may be paying right now"
     );
-    doubt(&mut tx, since, now).await?;
+    stop(&mut tx, since, now).await?;
     let merchants = sqlx::query_scalar!(
         r#"
         insert into restorations (merchant_id, id, since, told_at, look_at)
@@ -55,44 +58,41 @@ pub async fn begin(database: &Database, since: OffsetDateTime, now: OffsetDateTi
     ))
 }
 
-/// What was not sent yet was perhaps sent since, under the same names: it is in doubt from the backup on, which is also
-/// where its window begins.
-async fn doubt(tx: &mut PgConnection, since: OffsetDateTime, now: OffsetDateTime) -> sqlx::Result<()> {
+/// What PayPal had not answered was perhaps answered since, in any way, and its commissions perhaps paid otherwise: it
+/// stops until PayPal's own list shows it or people say what became of it. Sending it again under its name, as after any
+/// other doubt, would pay twice what PayPal refused and another payment then paid. One that shows no attempt counts as
+/// attempted at the time of the backup.
+async fn stop(tx: &mut PgConnection, since: OffsetDateTime, now: OffsetDateTime) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         with perhaps as (
             update payout_batches
-            set fence = fence + 1, attempts = 1, first_attempt_at = $1, changed_at = $2
+            set fence = fence + 1, attempts = 1, first_attempt_at = $1
             where state = 'ready' and rail in ('api', 'file') and attempts = 0
             returning merchant_id, id, fence
-        ),
-        attempted as (
-            insert into payout_attempts (merchant_id, batch_id, fence, owner, started_at)
-            select merchant_id, id, fence, gen_random_uuid(), $1 from perhaps
         )
-        insert into payout_history (merchant_id, batch_id, at, source, became)
-        select merchant_id, id, $2, 'send', 'perhaps sent since the backup' from perhaps
+        insert into payout_attempts (merchant_id, batch_id, fence, owner, started_at)
+        select merchant_id, id, fence, gen_random_uuid(), $1 from perhaps
         "#,
-        since,
-        now
-    )
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query!(
-        "update payout_batches set doubted_at = coalesce(doubted_at, $1)
-        where state in ('ready', 'submitting') and rail in ('api', 'file')",
         since
     )
     .execute(&mut *tx)
     .await?;
     sqlx::query!(
         r#"
-        update payout_files f
-        set put_at = coalesce(f.put_at, $1)
-        from payout_batches b
-        where b.merchant_id = f.merchant_id and b.id = f.batch_id and b.state in ('ready', 'submitting')
+        with stopped as (
+            update payout_batches
+            set state = 'stuck', why = $3, doubted_at = coalesce(doubted_at, $1), fence = fence + 1, look_at = null,
+                owner = null, changed_at = $2
+            where state in ('ready', 'submitting') and rail in ('api', 'file')
+            returning merchant_id, id
+        )
+        insert into payout_history (merchant_id, batch_id, at, source, became)
+        select merchant_id, id, $2, 'send', 'stuck: ' || $3 from stopped
         "#,
-        since
+        since,
+        now,
+        STOPPED
     )
     .execute(&mut *tx)
     .await?;

@@ -2,6 +2,7 @@
 //! it was sent, and say what became of a payment made outside.
 
 use super::refuse::refuse;
+use super::restoration;
 use super::store::{Source, release, tell};
 use crate::app::App;
 use crate::audit::{self, Actor};
@@ -15,15 +16,28 @@ use time::OffsetDateTime;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLate;
 
-/// Lets a prepared file go, if it needs nobody's approval any more, at once or at some time; until it leaves, that time can be changed and the file taken back.
+/// Why a file was not let go. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotLetGo {
+    /// It is not, or no longer, prepared.
+    TooLate,
+    /// The database is a restored backup that nobody has signed off.
+    Restored,
+}
+
+/// Lets a prepared file go, if it needs nobody's approval any more, at once or at some time; until it leaves, that time
+/// can be changed and the file taken back.
 pub async fn let_go(
     app: &App,
     merchant: MerchantId,
     actor: &Actor,
     batch: BatchId,
     at: Option<OffsetDateTime>,
-) -> anyhow::Result<Result<(), TooLate>> {
+) -> anyhow::Result<Result<(), NotLetGo>> {
     let mut tx = app.database.merchant(merchant).await?;
+    if restoration::is_open(&mut tx).await? {
+        return Ok(Err(NotLetGo::Restored));
+    }
     let released = sqlx::query!(
         r#"
         with released as (
@@ -46,7 +60,7 @@ pub async fn let_go(
     .execute(&mut *tx)
     .await?;
     if released.rows_affected() == 0 {
-        return Ok(Err(TooLate));
+        return Ok(Err(NotLetGo::TooLate));
     }
     finish(tx, actor, batch, if at.is_some() { "scheduled" } else { "let go" }).await?;
     app.wake.notify_waiters();
@@ -135,6 +149,14 @@ pub async fn cancel(
     }
     finish(tx, actor, batch, "cancelled").await?;
     Ok(Ok(()))
+}
+
+/// Takes back a prepared file that a restored backup shows.
+pub(super) async fn take_back(mut tx: Tx, actor: &Actor, batch: BatchId, why: &str) -> anyhow::Result<()> {
+    put_back(&mut tx, batch, actor).await?;
+    tell(&mut tx, batch, source(actor), "taken back", Some(why), actor.at).await?;
+    audit::record(&mut tx, actor, "batch taken back", &format!("batch {batch}"), json!({ "why": why })).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Undoes a payment made outside, or an export: it was not paid after all, and is due again.

@@ -263,7 +263,8 @@ async fn end(
     tell(tx, batch, Source::Person(person), &format!("agreed: {}", word.words()), None, actor.at).await
 }
 
-/// A person names PayPal's batch. It is read, and followed from then on if its name and every item are ours.
+/// A person names PayPal's batch, or PayPal's own list does after a restore. It is read, and followed from then on if its
+/// name and every item are ours.
 pub async fn adopt_named(
     app: &App,
     merchant: MerchantId,
@@ -271,7 +272,6 @@ pub async fn adopt_named(
     batch: BatchId,
     id: &PayPalBatchId,
 ) -> anyhow::Result<Result<(), Unresolved>> {
-    let person = actor.person.context("only a person ends a doubt")?;
     let mut tx = app.database.merchant(merchant).await?;
     let Some(stuck) = lock(&mut tx, batch).await? else { return Ok(Err(Unresolved::TooLate(TooLate))) };
     let connection = stuck.connection.context("a stuck batch went through a connection")?;
@@ -311,7 +311,8 @@ pub async fn adopt_named(
     }
     let details = json!({ "paypal_batch_id": id.0 });
     audit::record(&mut tx, actor, "named PayPal’s batch", &format!("batch {batch}"), details).await?;
-    tell(&mut tx, batch, Source::Person(person), "named PayPal’s batch; it is ours", Some(&id.0), actor.at).await?;
+    let source = actor.person.map_or(Source::Read, Source::Person);
+    tell(&mut tx, batch, source, "named PayPal’s batch; it is ours", Some(&id.0), actor.at).await?;
     tx.commit().await?;
     app.wake.notify_waiters();
     Ok(Ok(()))

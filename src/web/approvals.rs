@@ -1,5 +1,6 @@
 //! `/approvals`: payments that a second person is asked to approve, and what became of them.
 
+use super::restoration::NOT_SIGNED_OFF;
 use super::when::{When, when};
 use super::{Error, Form, Frame, Path, Result, Routes, Section, Signed, Tone, page, see};
 use crate::app::App;
@@ -213,10 +214,7 @@ fn refusal(asked: &Approval, refused: Refused) -> Result<Response> {
         )),
         Refused::Changed(why) => warn(format!("{why} Nothing was paid; everything in it is due again.")),
         Refused::Other => warn("What you saw is not what would be paid. Nothing was paid; look at it again.".into()),
-        Refused::Restored => Err(Error::Conflict(
-            "This installation was restored from a backup. Nothing is paid until it is matched with PayPal and signed off."
-                .into(),
-        )),
+        Refused::Restored => Err(Error::Conflict(NOT_SIGNED_OFF.into())),
         Refused::OverLimit(refusals) => warn(format!("{} Nothing was paid; it waits on.", refusals.join(" "))),
     }
 }

@@ -1,5 +1,6 @@
 //! `/restoration`: after a restored backup, what PayPal did meanwhile, and the sign-off with which paying goes on.
 
+use super::pages::counted;
 use super::when::{When, when};
 use super::{
     Error, Form, FormErrors, Frame, Path, Result, Routes, Section, Signed, Tone, Upload, page, see, unaccepted, whole,
@@ -17,6 +18,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 const PAGE: &str = "/restoration";
+/// Said wherever something would be sent before the sign-off.
+pub(super) const NOT_SIGNED_OFF: &str =
+    "This installation was restored from a backup. Nothing is paid until it is matched with PayPal and signed off.";
 /// The longest that people write about one thing.
 const LONGEST: usize = 500;
 
@@ -24,6 +28,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .get(Role::Viewer, PAGE, show)
         .upload(Role::Approver, "/restoration/report", upload)
+        .post(Role::Approver, "/restoration/entries", enter_all)
         .post(Role::Approver, "/restoration/payments/{id}/entry", enter)
         .post(Role::Approver, "/restoration/payments/{id}/settlement", settle)
         .post(Role::Approver, "/restoration/sign-off", sign_off)
@@ -43,6 +48,11 @@ struct Show {
 impl Show {
     fn amount(&self, unknown: &Unknown) -> String {
         amount_of(unknown)
+    }
+
+    /// How many of those shown can be entered together.
+    fn clear(&self) -> usize {
+        self.payments.iter().filter(|(one, _)| one.is_clear()).count()
     }
 
     /// How many more there are than are shown.
@@ -123,12 +133,18 @@ async fn upload(State(app): State<App>, signed: Signed, mut form: Upload) -> Res
 
 async fn enter(State(app): State<App>, signed: Signed, Path(id): Path<Uuid>) -> Result<Response> {
     exists(&app, &signed, id).await?;
-    if unknown::enter(&app, signed.merchant, &signed.actor(&app), id, signed.today(&app)).await? {
+    if unknown::enter(&app, signed.merchant, &signed.actor(&app), Some(id), signed.today(&app)).await? > 0 {
         return Ok(see(PAGE).saying("Entered as paid: nobody is paid again for it.").into_response());
     }
     let why = "This is no longer exactly what was due to somebody. Mark the commissions as paid on Commissions Due, then \
                settle it here in words.";
     Err(Error::Conflict(why.into()))
+}
+
+async fn enter_all(State(app): State<App>, signed: Signed) -> Result<Response> {
+    let entered = unknown::enter(&app, signed.merchant, &signed.actor(&app), None, signed.today(&app)).await?;
+    let payments = counted(i64::try_from(entered).unwrap_or(i64::MAX), "payment", "payments");
+    Ok(see(PAGE).saying(format!("{payments} entered as paid: nobody is paid again for them.")).into_response())
 }
 
 async fn settle(

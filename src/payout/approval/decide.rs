@@ -232,6 +232,19 @@ pub async fn send_back(
     Ok(Ok(()))
 }
 
+/// Ends the waiting of a payment that a restored backup shows, if it has not ended.
+pub(in crate::payout) async fn take_back(
+    mut tx: Tx,
+    actor: &Actor,
+    request: RequestId,
+    why: &str,
+) -> anyhow::Result<()> {
+    if hold(&mut tx, request).await?.is_some_and(|held| held.state == State::Waiting) {
+        end(&mut tx, actor, request, State::Changed, why).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
 /// Ends a payment that nobody approved: its batches are cancelled, and what was in them is due again.
 async fn end(tx: &mut Tx, actor: &Actor, request: RequestId, state: State, why: &str) -> anyhow::Result<()> {
     let merchant = tx.merchant();

@@ -10,6 +10,7 @@ mod content;
 mod decide;
 mod show;
 
+pub(super) use decide::take_back;
 pub use decide::{Refused, approve, next, send_back};
 pub use show::{Approval, Sum, latest, one, others, waiting};
 

@@ -1,11 +1,16 @@
 //! Reads PayPal's list of events for the time that a restored database does not know, and the batches it names.
 
+use super::prepared;
 use super::unknown::{self, Payment};
 use crate::app::App;
+use crate::audit::Actor;
 use crate::connection::{self, notifications};
 use crate::database::Tx;
-use crate::id::MerchantId;
+use crate::id::{BatchId, MerchantId};
 use crate::payout::adopt::is_last;
+use crate::payout::batch::BatchState;
+use crate::payout::store::{Source, tell};
+use crate::payout::stuck::{Unresolved, adopt_named};
 use crate::paypal::payouts::{ItemSeen, TransactionStatus};
 use crate::paypal::webhooks::Event;
 use crate::paypal::{Credentials, PayPalBatchId, ReadError};
@@ -29,6 +34,7 @@ struct Due {
 pub async fn next(app: &App) -> anyhow::Result<bool> {
     let now = app.clock.now();
     let Some(due) = claim(app, now).await? else { return Ok(false) };
+    prepared::take_back(app, due.merchant, now).await?;
     let outcome = read(app, &due, now).await?;
     let (events_at, look_at, trouble) = match outcome {
         Ok(trouble) => (trouble.is_none().then_some(now), None, trouble),
@@ -157,8 +163,8 @@ async fn unread(app: &App, due: &Due) -> sqlx::Result<Vec<PayPalBatchId>> {
     Ok(found.into_iter().map(PayPalBatchId).collect())
 }
 
-/// A batch of ours under a name that this database knows is followed like any other; of the rest, every payment whose
-/// money has left is unknown.
+/// A batch of ours under a name that this database has sent is followed like any other, from now on if it was stuck; of
+/// the rest, every payment whose money has left is unknown.
 async fn read_batch(
     app: &App,
     due: &Due,
@@ -171,42 +177,72 @@ async fn read_batch(
             Ok(page) => page,
             Err(error) => return Ok(Err(error)),
         };
-        let last = is_last(&page, number);
         let mut tx = app.database.merchant(due.merchant).await?;
-        let ours = is_known(&mut tx, page.sender_batch_id.as_deref()).await?;
-        if !ours {
-            let found: Vec<Payment> = page.items.iter().filter_map(payment).collect();
-            unknown::keep(&mut tx, due.restoration, &found, now).await?;
+        if let Some((ours, state)) = sent_as(&mut tx, page.sender_batch_id.as_deref()).await? {
+            drop(tx);
+            if state == BatchState::Stuck {
+                follow(app, due, ours, batch, now).await?;
+            }
+            break;
         }
-        if ours || last {
-            sqlx::query!(
-                "update restored_batches set read_at = $4
-                where merchant_id = $1 and restoration_id = $2 and paypal_batch_id = $3",
-                due.merchant.0,
-                due.restoration,
-                batch.0,
-                now
-            )
-            .execute(&mut *tx)
-            .await?;
-        }
+        let found: Vec<Payment> = page.items.iter().filter_map(payment).collect();
+        unknown::keep(&mut tx, due.restoration, &found, now).await?;
         tx.commit().await?;
-        if ours || last {
+        if is_last(&page, number) {
             break;
         }
     }
+    let mut tx = app.database.merchant(due.merchant).await?;
+    sqlx::query!(
+        "update restored_batches set read_at = $4
+        where merchant_id = $1 and restoration_id = $2 and paypal_batch_id = $3",
+        due.merchant.0,
+        due.restoration,
+        batch.0,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
     Ok(Ok(()))
 }
 
-async fn is_known(tx: &mut Tx, name: Option<&str>) -> sqlx::Result<bool> {
+/// The batch of this name that was handed to PayPal, or may have been. One that was taken back never was, as far as is
+/// known here.
+async fn sent_as(tx: &mut Tx, name: Option<&str>) -> sqlx::Result<Option<(BatchId, BatchState)>> {
     let merchant = tx.merchant();
-    sqlx::query_scalar!(
-        r#"select exists (select from payout_batches where merchant_id = $1 and sender_batch_id = $2) as "known!""#,
+    let row = sqlx::query!(
+        r#"
+        select id as "batch: BatchId", state as "state: BatchState"
+        from payout_batches
+        where merchant_id = $1 and sender_batch_id = $2 and state not in ('prepared', 'cancelled')
+        "#,
         merchant.0,
         name
     )
-    .fetch_one(&mut **tx)
-    .await
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| (row.batch, row.state)))
+}
+
+/// PayPal's list shows the batch under its name, which is all that its doubt was about. If it cannot be compared now, it
+/// stays stuck and a person names it.
+async fn follow(app: &App, due: &Due, batch: BatchId, id: &PayPalBatchId, now: OffsetDateTime) -> anyhow::Result<()> {
+    let actor = Actor { person: None, address: None, at: now };
+    if let Err(Unresolved::NotAdopted(why)) = adopt_named(app, due.merchant, &actor, batch, id).await? {
+        let mut tx = app.database.merchant(due.merchant).await?;
+        tell(
+            &mut tx,
+            batch,
+            Source::Read,
+            &format!("PayPal’s list shows {id}, which was not taken up"),
+            Some(&why),
+            now,
+        )
+        .await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 /// Money that left, or may have left.

@@ -1,11 +1,13 @@
 //! After a restored backup: nothing is sent or exported until a person has signed off what PayPal did meanwhile.
 //!
-//! The operator says since when (`restored.rs`). PayPal's list of events names batches that this database
-//! does not know ([`look`]), an uploaded activity report names transactions, and each payment found is entered as paid or
-//! settled otherwise by a person ([`unknown`]). Batches that the backup shows as unsent may have been sent since, so they
-//! count as attempted and in doubt: they keep their names, and PayPal's window for those.
+//! The operator says since when (`restored.rs`). PayPal's list of events names batches that this database does not know
+//! ([`look`]), an uploaded activity report names transactions, and each payment found is entered as paid or settled
+//! otherwise by a person ([`unknown`]). What the backup shows as unanswered is stuck until PayPal's list shows it, and then
+//! followed as any; what it shows as merely prepared is taken back ([`prepared`]), and if it was sent since, its payments
+//! are unknown ones.
 
 pub mod look;
+mod prepared;
 pub mod unknown;
 
 use crate::audit::{self, Actor};
@@ -41,7 +43,7 @@ impl Restoration {
                 Some("PayPal’s list of events is still being read.")
             }
             () if self.reports == 0 => Some("Upload PayPal’s activity report first."),
-            () if self.unknown > 0 => Some("Settle every payment below first."),
+            () if self.unknown > 0 => Some("Settle every payment that is not known here first."),
             () => None,
         }
     }

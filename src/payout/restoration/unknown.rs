@@ -4,7 +4,7 @@ use super::open;
 use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::database::Tx;
-use crate::id::{AffiliateId, MerchantId, RequestId};
+use crate::id::{AffiliateId, BatchId, MerchantId};
 use crate::money::Currency;
 use crate::payout::draft::{Ask, DraftError, How, draft};
 use crate::payout::report::{self, NoReport};
@@ -49,14 +49,19 @@ pub struct Unknown {
     pub affiliate: Option<(AffiliateId, String)>,
     /// What was due to them on the day of the payment: commissions, and their sum.
     pub due: Option<(i64, Decimal)>,
-    /// The number of a batch in doubt that pays just this, and of which PayPal is asked after the sign-off.
-    pub alike: Option<i64>,
+    /// A stuck batch that pays just this, and its number: of that it has to be found out first whether it is this one.
+    pub alike: Option<(BatchId, i64)>,
 }
 
 impl Unknown {
     /// It is exactly what was due to somebody, and can be entered with one click.
     pub fn fits(&self) -> bool {
         self.due.is_some_and(|(_, sum)| sum == self.payment.amount)
+    }
+
+    /// It fits, and no batch of which nothing is known pays just this too.
+    pub fn is_clear(&self) -> bool {
+        self.fits() && self.alike.is_none()
     }
 }
 
@@ -112,13 +117,7 @@ pub async fn list(tx: &mut Tx, restoration: Uuid, today: Date) -> sqlx::Result<V
         r#"
         select day.on as "day!", u.id, u.name, u.receiver, u.currency, u.amount, u.status, u.at,
             a.id as "affiliate?: AffiliateId", a.name as "affiliate_name?", d.commissions, d.sum,
-            (
-                select min(b.number)
-                from payout_batches b
-                join payout_items i on i.merchant_id = b.merchant_id and i.batch_id = b.id
-                where b.merchant_id = $1 and b.doubted_at is not null and i.state = 'queued'
-                    and lower(i.receiver) = lower(u.receiver) and i.currency = u.currency and i.amount = u.amount
-            ) as alike
+            s.id as "alike?: BatchId", s.number as "alike_number?"
         from unknown_payments u
         join merchant_zones z on z.merchant_id = u.merchant_id
         cross join lateral (select coalesce((u.at at time zone z.zone)::date, $3) as on) day
@@ -136,6 +135,15 @@ pub async fn list(tx: &mut Tx, restoration: Uuid, today: Date) -> sqlx::Result<V
                 and o.due_on <= day.on
             having count(*) > 0
         ) d on true
+        left join lateral (
+            select b.id, b.number
+            from payout_batches b
+            join payout_items i on i.merchant_id = b.merchant_id and i.batch_id = b.id
+            where b.merchant_id = $1 and b.state = 'stuck' and i.state = 'queued'
+                and lower(i.receiver) = lower(u.receiver) and i.currency = u.currency and i.amount = u.amount
+            order by b.number
+            limit 1
+        ) s on true
         where u.merchant_id = $1 and u.restoration_id = $2 and u.settled_at is null
         order by u.at nulls last, u.id
         limit $4
@@ -162,7 +170,7 @@ pub async fn list(tx: &mut Tx, restoration: Uuid, today: Date) -> sqlx::Result<V
             },
             affiliate: row.affiliate.zip(row.affiliate_name),
             due: row.commissions.zip(row.sum),
-            alike: row.alike,
+            alike: row.alike.zip(row.alike_number),
         })
         .collect())
 }
@@ -182,7 +190,11 @@ pub async fn take_report(
     let merchant = tx.merchant();
     let ids: Vec<String> = payments.iter().flat_map(|line| line.ids.clone()).collect();
     let known = sqlx::query_scalar!(
-        "select sender_item_id from payout_items where merchant_id = $1 and sender_item_id = any($2)",
+        "select i.sender_item_id
+        from payout_items i
+        join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_id
+        where i.merchant_id = $1 and i.sender_item_id = any($2)
+            and b.state not in ('prepared', 'cancelled')",
         merchant.0,
         &ids
     )
@@ -250,14 +262,28 @@ pub async fn settle(tx: &mut Tx, actor: &Actor, id: Uuid, what: &str) -> sqlx::R
     Ok(name.is_some())
 }
 
-/// Enters it as paid outside: all that was due to its affiliate on its day, if that is exactly its amount. False if it is
-/// not (any more).
-pub async fn enter(app: &App, merchant: MerchantId, actor: &Actor, id: Uuid, today: Date) -> anyhow::Result<bool> {
+/// Enters as paid outside: one, or all that are shown and leave no doubt. Each must be exactly what was due to its affiliate on its day.
+/// Says how many were entered.
+pub async fn enter(
+    app: &App,
+    merchant: MerchantId,
+    actor: &Actor,
+    one: Option<Uuid>,
+    today: Date,
+) -> anyhow::Result<usize> {
     let mut tx = app.database.merchant(merchant).await?;
-    let Some(restoration) = open(&mut tx).await? else { return Ok(false) };
-    let Some(found) = list(&mut tx, restoration.id, today).await?.into_iter().find(|one| one.id == id) else {
-        return Ok(false);
-    };
+    let Some(restoration) = open(&mut tx).await? else { return Ok(0) };
+    let shown = list(&mut tx, restoration.id, today).await?;
+    drop(tx);
+    let mut entered = 0;
+    for found in shown.iter().filter(|found| one.map_or(found.is_clear(), |one| one == found.id)) {
+        entered += usize::from(enter_one(app, merchant, actor, found).await?);
+    }
+    Ok(entered)
+}
+
+async fn enter_one(app: &App, merchant: MerchantId, actor: &Actor, found: &Unknown) -> anyhow::Result<bool> {
+    let mut tx = app.database.merchant(merchant).await?;
     let reference = format!("PayPal {}", found.payment.name);
     // Cut off before it was settled here, it is entered already.
     if !is_entered(&mut tx, &reference).await? {
@@ -265,10 +291,15 @@ pub async fn enter(app: &App, merchant: MerchantId, actor: &Actor, id: Uuid, tod
         let currency: Currency = found.payment.currency.parse()?;
         let ticked = Ticked::These { rows: vec![DueRow { affiliate: *affiliate, currency }], commissions: Vec::new() };
         let Some(request) = selection::select(&mut tx, actor, found.day, &ticked).await? else { return Ok(false) };
-        let seen = seen_of(&mut tx, request, actor.at).await?;
+        let review = review::load(&mut tx, request, (0, 1), actor.at).await?.context("it was selected just now")?;
+        // Another payment may have been entered for what this one was shown with.
+        if review.totals.iter().map(|total| total.amount.amount()).sum::<Decimal>() != found.payment.amount {
+            return Ok(false);
+        }
         tx.commit().await?;
         let how = How::Manual { reference };
-        let ask = Ask { request, actor: actor.clone(), how, subject: String::new(), message: String::new(), seen };
+        let (actor, seen) = (actor.clone(), review.seen());
+        let ask = Ask { request, actor, how, subject: String::new(), message: String::new(), seen };
         match draft(app, merchant, &ask).await {
             Ok(_) => {}
             Err(DraftError::Changed | DraftError::AskedOtherwise | DraftError::NotFound) => return Ok(false),
@@ -276,14 +307,9 @@ pub async fn enter(app: &App, merchant: MerchantId, actor: &Actor, id: Uuid, tod
         }
         tx = app.database.merchant(merchant).await?;
     }
-    let settled = settle(&mut tx, actor, id, "entered as paid").await?;
+    let settled = settle(&mut tx, actor, found.id, "entered as paid").await?;
     tx.commit().await?;
     Ok(settled)
-}
-
-async fn seen_of(tx: &mut Tx, request: RequestId, now: OffsetDateTime) -> anyhow::Result<[u8; 32]> {
-    let review = review::load(tx, request, (0, 1), now).await?.context("the selection was made just now")?;
-    Ok(review.seen())
 }
 
 async fn is_entered(tx: &mut Tx, reference: &str) -> sqlx::Result<bool> {

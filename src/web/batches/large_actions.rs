@@ -6,11 +6,12 @@ use crate::id::{BatchId, DropzoneFileId};
 use crate::payout::batches;
 use crate::payout::decide::{self, MAX_WHY, Undecided};
 use crate::payout::files;
-use crate::payout::manual::{self, TooLate};
+use crate::payout::manual::{self, NotLetGo, TooLate};
 use crate::payout::stuck::Word;
 use crate::role::Role;
 use crate::web::fresh;
 use crate::web::pages::counted;
+use crate::web::restoration::NOT_SIGNED_OFF;
 use crate::web::when::when;
 use crate::web::{Error, Form, Path, Result, Routes, Signed, Tone, see};
 use axum::body::Body;
@@ -126,7 +127,8 @@ async fn upload(
     drop(tx);
     match manual::let_go(&app, signed.merchant, &signed.actor(&app), id, at).await? {
         Ok(()) => Ok(see(page).saying(said).into_response()),
-        Err(TooLate) => Err(Error::Conflict(actions::TOO_LATE.into())),
+        Err(NotLetGo::TooLate) => Err(Error::Conflict(actions::TOO_LATE.into())),
+        Err(NotLetGo::Restored) => Err(Error::Conflict(NOT_SIGNED_OFF.into())),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::paypal::large_batch::Compression;
 use crate::paypal::payouts::{MAX_MESSAGE, MAX_SUBJECT};
 use crate::web::fresh;
 use crate::web::pages::address;
+use crate::web::restoration::NOT_SIGNED_OFF;
 use crate::web::{Error, Form, FormErrors, Result, Signed, see, unaccepted};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -140,10 +141,7 @@ async fn refused(app: &App, signed: &Signed, request: RequestId, typed: Typed, e
         DraftError::TooMany => Err(Error::Conflict(
             "A file has at most 5,000,000 payments. Pay in several selections. Nothing was paid.".into(),
         )),
-        DraftError::Restored => Err(Error::Conflict(
-            "This installation was restored from a backup. Nothing is paid until it is matched with PayPal and signed off."
-                .into(),
-        )),
+        DraftError::Restored => Err(Error::Conflict(NOT_SIGNED_OFF.into())),
         DraftError::NoConnection => {
             Err(Error::Conflict("PayPal is not connected for this way of paying. Nothing was paid.".into()))
         }
