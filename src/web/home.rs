@@ -10,6 +10,7 @@ use crate::commission::overview::{self, Age, Figure, Month, Ready, Standings};
 use crate::connection;
 use crate::money::{Currency, for_people};
 use crate::payout::approval;
+use crate::payout::batch::BatchState;
 use crate::payout::batches::{self, Batch};
 use askama::Template;
 use axum::response::Response;
@@ -198,10 +199,13 @@ impl Row {
     fn parts(&self) -> Vec<Part> {
         let b = &self.batch;
         let all = i64::from(b.items);
-        let known = b.paid + b.processing + b.on_hold + b.unclaimed + b.unpaid + b.needs_a_person;
+        let told = b.paid + b.processing + b.on_hold + b.unclaimed + b.unpaid + b.needs_a_person;
+        let rest = (all - told).max(0);
+        let unknown = if b.state == BatchState::Stuck { rest } else { 0 };
         let counts = [
             ("good", "paid", b.paid, "paid"),
-            ("info", "on their way", b.processing + b.on_hold + (all - known).max(0), ""),
+            ("info", "on their way", b.processing + b.on_hold + rest - unknown, ""),
+            ("warning", "not known yet", unknown, ""),
             ("warning", "not accepted yet", b.unclaimed, "unclaimed"),
             ("quiet", "not paid", b.unpaid, "unpaid"),
             (
