@@ -45,6 +45,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("/account/passkeys/removal", "factor/in_a_browser.rs", "passkey removed"),
     ("/password/new", "factor/reset.rs", "password reset"),
     ("/restoration/report", "restored.rs", "compared a report of PayPal’s"),
+    ("/restoration/entries", "restored.rs", "marked as paid"),
     ("/restoration/payments/{id}/entry", "restored.rs", "marked as paid"),
     ("/restoration/payments/{id}/settlement", "restored.rs", "settled a payment of PayPal’s"),
     ("/restoration/sign-off", "restored.rs", "signed off a restored backup"),
