@@ -221,7 +221,8 @@ pub async fn set_password(
     email: &str,
     password: &SecretString,
 ) -> Result<bool, Refused> {
-    password::check(password).map_err(|unfit| Refused::Entered(vec![Problem::new("password", unfit.to_string())]))?;
+    password::check(password, &[email])
+        .map_err(|unfit| Refused::Entered(vec![Problem::new("password", unfit.to_string())]))?;
     let hash = hash(password).await?;
     let mut tx = begin(database).await?;
     let Some(person) = person_of(&mut tx, email).await? else { return Ok(false) };

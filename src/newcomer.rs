@@ -56,7 +56,7 @@ pub(crate) fn check_merchant(new: &NewMerchant) -> Result<String, Vec<Problem>> 
 pub(crate) fn check_person(new: &NewPerson) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
     problems.extend(check_address(&new.email).err());
-    if let Err(unfit) = password::check(&new.password) {
+    if let Err(unfit) = password::check(&new.password, &[&new.email, &new.name]) {
         problems.push(Problem::new("password", unfit.to_string()));
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }

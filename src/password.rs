@@ -4,6 +4,7 @@
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use secrecy::{ExposeSecret, SecretString};
+use zxcvbn::{Score, zxcvbn};
 
 /// Fewer characters are too easily guessed.
 pub const SHORTEST: usize = 8;
@@ -13,22 +14,34 @@ pub const LONGEST_BYTES: usize = 1024;
 /// Why a password is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// Too easily guessed.
+    /// Too easily guessed by trying all.
     #[error("a password has at least {SHORTEST} characters")]
     TooShort,
+    /// Too easily guessed by trying what people choose.
+    #[error(
+        "this password is among the first that somebody would try; choose another, such as four words that have nothing to do with each other"
+    )]
+    Common,
     /// Longer than anyone remembers.
     #[error("a password has at most {LONGEST_BYTES} bytes")]
     TooLong,
 }
 
-/// Whether a password may be chosen.
-pub fn check(password: &SecretString) -> Result<(), Unfit> {
+/// Whether a password may be chosen by somebody of whom others know this, such as their e-mail.
+pub fn check(password: &SecretString, about: &[&str]) -> Result<(), Unfit> {
     let password = password.expose_secret();
     if password.chars().count() < SHORTEST {
         return Err(Unfit::TooShort);
     }
     if password.len() > LONGEST_BYTES {
         return Err(Unfit::TooLong);
+    }
+    // Below a million guesses: common passwords, names and dates, and little changes of them. It looks at a hundred
+    // characters at most.
+    let parts =
+        about.iter().flat_map(|text| [*text].into_iter().chain(text.split('@')).chain(text.split(['@', '.', ' '])));
+    if zxcvbn(password, &parts.chain(["stipend"]).collect::<Vec<_>>()).score() < Score::Two {
+        return Err(Unfit::Common);
     }
     Ok(())
 }
@@ -60,12 +73,25 @@ mod tests {
         assert!(!verify(&password, "not a hash"));
     }
 
+    fn is_fit(password: &str) -> Result<(), Unfit> {
+        check(&password.into(), &["ada.lovelace@example.com"])
+    }
+
     #[test]
     fn a_short_password_is_refused() {
-        assert_eq!(check(&"1234567".into()), Err(Unfit::TooShort));
-        for fit in ["12345678".to_owned(), "x".repeat(64), "é".repeat(LONGEST_BYTES / 2)] {
-            assert_eq!(check(&fit.into()), Ok(()));
+        assert_eq!(is_fit("k3%vRq9"), Err(Unfit::TooShort));
+        for fit in ["k3%vRq9z".to_owned(), "correct horse battery".to_owned(), "vjA8é".repeat(LONGEST_BYTES / 6)] {
+            assert_eq!(is_fit(&fit), Ok(()), "{fit}");
         }
-        assert_eq!(check(&"x".repeat(2000).into()), Err(Unfit::TooLong));
+        assert_eq!(is_fit(&"x".repeat(2000)), Err(Unfit::TooLong));
+    }
+
+    #[test]
+    fn a_common_password_is_refused() {
+        for common in
+            ["12345678", "password1", "P@ssw0rd", "qwertyuiop", "iloveyou", "aaaaaaaaaaaaaaaa", "ada.lovelace1"]
+        {
+            assert_eq!(is_fit(common), Err(Unfit::Common), "{common}");
+        }
     }
 }

@@ -98,7 +98,7 @@ async fn change_password(
     oneself: Oneself,
     Form(typed): Form<Passwords>,
 ) -> Result<Response> {
-    let mut errors = reset::check(&typed.password, &typed.again);
+    let mut errors = reset::check(&oneself.email, &typed.password, &typed.again);
     if errors.is_empty() {
         match session::attempt(&app, &oneself.email, oneself.address.as_deref()).await? {
             Err(too_many) => errors.add("current", too_many.words()),
@@ -107,6 +107,7 @@ async fn change_password(
                 if sign_in::check(credentials, typed.current).await? == Some(oneself.person) {
                     session::forgive(&app, &attempt).await?;
                 } else {
+                    sign_in::refused(oneself.address.as_deref(), Some(oneself.person), "the password is wrong");
                     errors.add("current", "This is not your password.");
                 }
             }

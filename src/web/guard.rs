@@ -25,7 +25,22 @@ pub const TOKEN_FIELD: &str = "token";
 pub(super) async fn check(State(route): State<Route>, visitor: Visitor, request: Request, next: Next) -> Response {
     match pass(&route, &visitor, request).await {
         Ok(request) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => {
+            note(&route, &visitor, &refusal);
+            refusal.into_response()
+        }
+    }
+}
+
+/// Somebody tried what is not theirs to do: whoever watches the log may want to know.
+fn note(route: &Route, visitor: &Visitor, refusal: &Error) {
+    if matches!(refusal, Error::Forbidden(_) | Error::OutOfDate) {
+        let person = match &visitor.who {
+            Who::Member(signed) => signed.person.to_string(),
+            Who::Outsider(_) | Who::Stranger => String::new(),
+        };
+        let address = visitor.address.as_deref().unwrap_or_default();
+        tracing::warn!(person.id = person, address, page = route.path, "{} was refused: {refusal}", route.path);
     }
 }
 

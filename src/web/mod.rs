@@ -101,7 +101,8 @@ pub fn pages() -> Routes {
 pub fn router(app: App) -> Router {
     let https = app.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
     let sessions = SessionManagerLayer::new(session::Sessions::new(&app))
-        .with_name("stipend_session")
+        // The prefix tells browsers that no other host may have set it; they take it over HTTPS alone.
+        .with_name(if https { "__Host-stipend_session" } else { "stipend_session" })
         .with_secure(https)
         .with_same_site(SameSite::Lax)
         .with_http_only(true)
@@ -132,7 +133,10 @@ fn origin_check(app: &App) -> CsrfLayer<fn(ProtectionError) -> axum::response::R
         Some(Ok(trusting)) => trusting,
         Some(Err(_)) | None => layer,
     };
-    layer.with_rejection_response(|_| axum::response::IntoResponse::into_response(Error::OutOfDate))
+    layer.with_rejection_response(|_| {
+        tracing::warn!("a form of another site was refused");
+        axum::response::IntoResponse::into_response(Error::OutOfDate)
+    })
 }
 
 fn set(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

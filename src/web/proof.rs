@@ -75,6 +75,21 @@ pub(super) async fn shown(
     email: &str,
     typed: &Typed,
 ) -> Result<Result<Option<String>, (StatusCode, String)>> {
+    let answer = check(app, session, actor, person, email, typed).await?;
+    if answer.is_err() {
+        sign_in::refused(actor.address.as_deref(), Some(person), "who it is was not shown");
+    }
+    Ok(answer)
+}
+
+async fn check(
+    app: &App,
+    session: &Session,
+    actor: &Actor,
+    person: PersonId,
+    email: &str,
+    typed: &Typed,
+) -> Result<Result<Option<String>, (StatusCode, String)>> {
     let address = actor.address.as_deref();
     if !factor::of(app, person).await?.is_any() {
         let attempt = match session::attempt(app, email, address).await? {

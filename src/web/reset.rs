@@ -112,7 +112,7 @@ async fn choose(State(app): State<App>, visitor: Visitor, Form(typed): Form<Type
         let void = NewPassword { frame: visitor.frame(), errors: FormErrors::new(), code: typed.code, email: None };
         return Ok(html(StatusCode::NOT_FOUND, void.render()?));
     };
-    let errors = check(&typed.password, &typed.again);
+    let errors = check(&email, &typed.password, &typed.again);
     if !errors.is_empty() {
         return unaccepted(&NewPassword { frame: visitor.frame(), errors, code: typed.code, email: Some(email) });
     }
@@ -124,10 +124,10 @@ async fn choose(State(app): State<App>, visitor: Visitor, Form(typed): Form<Type
     }
 }
 
-/// What is wrong with a password that somebody chose.
-pub(super) fn check(password: &SecretString, again: &SecretString) -> FormErrors {
+/// What is wrong with a password that somebody of this e-mail chose.
+pub(super) fn check(email: &str, password: &SecretString, again: &SecretString) -> FormErrors {
     let mut errors = FormErrors::new();
-    if let Err(unfit) = password::check(password) {
+    if let Err(unfit) = password::check(password, &[email]) {
         errors.add("password", sentence(&unfit.to_string()));
     } else if again.expose_secret() != password.expose_secret() {
         errors.add("again", "Type the same password twice; these two differ.");

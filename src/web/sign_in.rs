@@ -109,10 +109,15 @@ async fn sign_in(
     };
     let attempt = match session::attempt(&app, &form.email, visitor.address.as_deref()).await? {
         Ok(attempt) => attempt,
-        Err(too_many) => return again(StatusCode::TOO_MANY_REQUESTS, too_many.words()),
+        Err(too_many) => {
+            refused(visitor.address.as_deref(), None, "too many attempts");
+            return again(StatusCode::TOO_MANY_REQUESTS, too_many.words());
+        }
     };
     let credentials = session::credentials(&app, &form.email).await?;
+    let known = credentials.as_ref().map(|(person, _)| *person);
     let Some(person) = check(credentials, form.password.clone()).await? else {
+        refused(visitor.address.as_deref(), known, "the password is wrong");
         return again(
             StatusCode::UNPROCESSABLE_ENTITY,
             "This email and password do not belong together. Check both and try again.".into(),
@@ -124,6 +129,12 @@ async fn sign_in(
     }
     enter(&app, &session, person, &visitor).await?;
     Ok(see(local_path(&form.next).unwrap_or("/")).into_response())
+}
+
+/// Somebody could not sign in, or not show that it is them. An e-mail that nobody has is not written down: people type passwords there.
+pub(super) fn refused(address: Option<&str>, person: Option<PersonId>, why: &str) {
+    let (person, address) = (person.map(|person| person.to_string()).unwrap_or_default(), address.unwrap_or_default());
+    tracing::warn!(person.id = person, address, "a sign-in was refused: {why}");
 }
 
 /// Compares the password where it may take its time, and as long for an e-mail that nobody has.

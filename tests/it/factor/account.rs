@@ -78,6 +78,7 @@ async fn another_password_needs_the_one_in_use_and_ends_the_other_sessions() {
     for (current, new, again, problem) in [
         ("a guess", "another password", "another password", "This is not your password."),
         (PASSWORD, "short", "short", "at least 8 characters"),
+        (PASSWORD, "password1", "password1", "among the first that somebody would try"),
         (PASSWORD, "another password", "another passwort", "these two differ"),
     ] {
         let refused = change(current, new, again).await;

@@ -2,6 +2,7 @@
 
 mod being_first;
 mod forms;
+mod log;
 mod matrix;
 mod roles;
 mod separation;

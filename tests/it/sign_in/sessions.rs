@@ -78,6 +78,7 @@ async fn the_cookie_is_kept_from_scripts_and_other_sites() {
     for part in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/"] {
         assert!(cookie.contains(part), "{cookie}");
     }
+    assert!(cookie.starts_with("__Host-stipend_session=") && !cookie.contains("Domain"), "{cookie}");
     assert!(page.header("strict-transport-security").contains("max-age"));
     let plain = Site::staffed().await;
     assert!(!plain.stranger().get("/sign-in").await.header("set-cookie").contains("Secure"), "or nobody could sign in");
