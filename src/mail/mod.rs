@@ -11,7 +11,8 @@
 //! - The merchant's news is gathered: the first comes within minutes, and after it one mail an hour at most, however
 //!   much goes wrong. A mail for each of a thousand failures would be filed away unread, and a daily one would come a
 //!   day too late for a payment that has stopped.
-//! - Who may approve a payment hears at once when they are asked; what has ended by then is not told.
+//! - Who may approve a payment hears at once when they are asked; what has ended by then is not told. Who asked hears
+//!   what came of it, unless it was their own doing.
 //! - An invitation carries a link that works once. It tells nothing of money and goes out wherever mails leave.
 //! - So do mails about the upgrade of a legacy connection, to the merchant's admins.
 //! - Mails about money that is not real reach nobody: a rehearsal writes files, a sandbox merchant writes nothing.
@@ -39,6 +40,8 @@ pub enum Kind {
     Attention,
     /// To whoever may approve a payment that somebody else prepared.
     Approval,
+    /// To whoever asked for an approval: what came of it.
+    Answer,
     /// To somebody who is invited to become a person of the merchant.
     Invitation,
     /// To the merchant's admins: their legacy connection is to be upgraded, or was.
@@ -47,13 +50,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Paid,
         Kind::Unclaimed,
         Kind::NotPaid,
         Kind::AddressChanged,
         Kind::Attention,
         Kind::Approval,
+        Kind::Answer,
         Kind::Invitation,
         Kind::Upgrade,
     ];
@@ -67,6 +71,7 @@ impl Kind {
             Kind::AddressChanged => "address_changed",
             Kind::Attention => "attention",
             Kind::Approval => "approval",
+            Kind::Answer => "answer",
             Kind::Invitation => "invitation",
             Kind::Upgrade => "upgrade",
         }
@@ -86,6 +91,7 @@ impl Kind {
             Kind::AddressChanged => "Address changed",
             Kind::Attention => "Needs attention",
             Kind::Approval => "Approval",
+            Kind::Answer => "Approved or not",
             Kind::Invitation => "Invitation",
             Kind::Upgrade => "Upgrade of PayPal",
         }
@@ -100,6 +106,9 @@ impl Kind {
             Kind::AddressChanged => "To the old and the new address, when an affiliate’s payments go elsewhere.",
             Kind::Attention => "To you, when payments stop, fail or come back: at once, then at most once an hour.",
             Kind::Approval => "To everybody else who may approve, when somebody asks for the approval of a payment.",
+            Kind::Answer => {
+                "To whoever asked for an approval, when somebody else approves it or sends it back, or it ends."
+            }
             Kind::Invitation => "To somebody you invite. Off: you are shown the link, to hand it over yourself.",
             Kind::Upgrade => "To every admin, about a connection that uses PayPal’s old Mass Pay service.",
         }

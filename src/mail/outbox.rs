@@ -194,7 +194,7 @@ impl Claimed {
             Kind::Invitation => self.invites == Some(true),
             Kind::Upgrade => self.upgraded != Some(true),
             Kind::Approval => self.approves == Some(true),
-            Kind::AddressChanged | Kind::Attention => true,
+            Kind::AddressChanged | Kind::Attention | Kind::Answer => true,
         };
         (!stands).then_some("It was no longer true.")
     }

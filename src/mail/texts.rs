@@ -65,6 +65,13 @@ impl Kind {
                 ("link", "https://payouts.example.com/approvals/0123"),
                 ("deadline", "11 Feb 2027"),
             ],
+            Kind::Answer => &[
+                ("merchant", "Acme"),
+                ("amount", "USD 4,310.20"),
+                ("affiliates", "24"),
+                ("news", "Bob Example approved it."),
+                ("link", "https://payouts.example.com/approvals/0123"),
+            ],
             Kind::Invitation => &[
                 ("merchant", "Acme"),
                 ("inviter", "Ann Example"),
@@ -106,6 +113,10 @@ impl Kind {
             Kind::Approval => (
                 "You are asked to approve {amount} of {merchant}",
                 "Hello,\n\n{asker} has prepared a payment of {amount} for {merchant}; affiliates who are paid: {affiliates}. Nothing is paid before you, or somebody else who may, approve it.\n\nLook at it, approve it, or send it back with a reason, before {deadline}:\n\n{link}\n",
+            ),
+            Kind::Answer => (
+                "Your payment of {amount} at {merchant}",
+                "Hello,\n\nYou asked for the approval of a payment of {amount}; affiliates in it: {affiliates}.\n\n{news}\n\n{link}\n",
             ),
             Kind::Invitation => (
                 "{inviter} invites you to {merchant}",

@@ -75,20 +75,9 @@ impl Row {
 
     /// What became of it.
     fn sentence(&self) -> String {
-        let by = self.approval.ended_by.as_deref().unwrap_or("Somebody");
-        let why = self.approval.why.as_deref().unwrap_or_default();
-        match self.approval.state {
-            State::Waiting => {
-                format!("Nothing is paid before a second person approves it, until {}.", self.expires.minute)
-            }
-            State::Approved if self.approval.rail == Rail::File => {
-                format!("{by} approved it. The file is uploaded from its own page.")
-            }
-            State::Approved => format!("{by} approved it."),
-            State::SentBack => format!("{by} sent it back: {why} Nothing was paid; everything in it is due again."),
-            State::Expired => "Not approved in time; nothing was paid. Everything in it is due again.".to_owned(),
-            State::Changed => format!("{why} Nothing was paid; everything in it is due again."),
-        }
+        self.approval.outcome().unwrap_or_else(|| {
+            format!("Nothing is paid before a second person approves it, until {}.", self.expires.minute)
+        })
     }
 
     fn method(&self) -> &'static str {

@@ -113,6 +113,7 @@ pub async fn approve(
     .execute(&mut *tx)
     .await?;
     let batches = let_go(&mut tx, actor, request, today).await?;
+    tell_asker(&mut tx, actor, request).await?;
     let details = json!({ "amounts": asked.amounts(), "content": asked.content });
     audit::record(&mut tx, actor, "approved a payment", &format!("payment {request}"), details).await?;
     tx.commit().await?;
@@ -274,6 +275,38 @@ async fn end(tx: &mut Tx, actor: &Actor, request: RequestId, state: State, why: 
         State::Waiting | State::Approved | State::Changed => "payment changed before its approval",
     };
     audit::record(tx, actor, action, &format!("payment {request}"), json!({ "why": why })).await?;
+    tell_asker(tx, actor, request).await
+}
+
+/// A mail to whoever asked, unless it was their own doing.
+async fn tell_asker(tx: &mut Tx, actor: &Actor, request: RequestId) -> anyhow::Result<()> {
+    let merchant = tx.merchant();
+    let ended = one(tx, request).await?.expect("it has just ended");
+    let news = ended.outcome();
+    let details =
+        json!({ "request": request, "amounts": ended.amounts(), "affiliates": ended.affiliates, "news": news });
+    sqlx::query!(
+        r#"
+        insert into mails (merchant_id, id, kind, about, recipient, details, created_at, due_at)
+        select $1, gen_random_uuid(), 'answer', format('answer to %s', $2::uuid), p.email, $3, $4, $4
+        from mails_wanted w
+        join memberships m on m.merchant_id = w.merchant_id
+        join people p on p.id = m.person_id
+        where w.merchant_id = $1
+            and w.kind = 'answer'
+            and m.deactivated_at is null
+            and m.person_id = $5
+            and m.person_id is distinct from $6
+        "#,
+        merchant.0,
+        request.0,
+        details,
+        actor.at,
+        ended.asked_by.0,
+        actor.person.map(|person| person.0)
+    )
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

@@ -84,6 +84,24 @@ impl Approval {
             _ => words.concat(),
         }
     }
+
+    /// What came of it; nothing while it waits.
+    pub fn outcome(&self) -> Option<String> {
+        let by = self.ended_by.as_deref().unwrap_or("Somebody");
+        let why = self.why.as_deref().unwrap_or_default();
+        match self.state {
+            State::Waiting => None,
+            State::Approved if self.rail == Rail::File => {
+                Some(format!("{by} approved it. The file is uploaded from its own page."))
+            }
+            State::Approved => Some(format!("{by} approved it.")),
+            State::SentBack => {
+                Some(format!("{by} sent it back: {why} Nothing was paid; everything in it is due again."))
+            }
+            State::Expired => Some("Not approved in time; nothing was paid. Everything in it is due again.".to_owned()),
+            State::Changed => Some(format!("{why} Nothing was paid; everything in it is due again.")),
+        }
+    }
 }
 
 /// What waits for approval, the oldest first.

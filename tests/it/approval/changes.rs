@@ -1,7 +1,9 @@
 //! What ends the waiting by itself: time, and whatever the payment stands on.
 
 use super::{approve, ask, office};
+use crate::mail;
 use crate::support::client::Client;
+use crate::support::letters::Letters;
 use crate::support::world::World;
 use stipend::payout::approval;
 use time::Duration;
@@ -102,4 +104,33 @@ async fn another_message_or_commission_is_not_what_was_asked() {
     }
     world.settle().await;
     assert_eq!(world.calls("create").await, 0);
+}
+
+#[tokio::test]
+async fn who_asked_is_told_what_came_of_it() {
+    let letters = Letters::folder();
+    let mut world = World::mailing(letters.path()).await;
+    let (ann, bob, _) = office(&world).await;
+    world.owe("ada@example.com", &["150.00"]).await;
+    let send_back = async |client: &Client, at: &str, why: &str| {
+        client.submit(&client.open(at).await, &format!("{at}/return"), &[("why", why)]).await;
+    };
+    let told = async |news: &str| {
+        mail::post(&world).await;
+        letters.to("ann@example.com").iter().filter(|letter| letter.body.contains(news)).count()
+    };
+    send_back(&bob, &ask(&ann, "paypal").await.url, "Wrong month.").await;
+    assert_eq!(told("bob@example.com sent it back: Wrong month. Nothing was paid").await, 1);
+    send_back(&ann, &ask(&ann, "paypal").await.url, "My mistake.").await;
+    assert_eq!(told("My mistake").await, 0, "they know what they did");
+    let at = ask(&ann, "paypal").await.url;
+    approve(&bob, &at).await;
+    assert_eq!(told("bob@example.com approved it.").await, 1);
+    assert_eq!(letters.to("ann@example.com").len(), 2);
+    world.owe("tom@example.com", &["150.00"]).await;
+    ask(&ann, "paypal").await;
+    world.advance(Duration::days(8));
+    assert!(approval::next(&world.app).await.unwrap());
+    mail::post(&world).await;
+    assert!(letters.to("ann@example.com").iter().any(|letter| letter.body.contains("Not approved in time")));
 }
