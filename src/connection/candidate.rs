@@ -7,8 +7,7 @@ use crate::database::Tx;
 use crate::id::CandidateId;
 use crate::paypal::{Credentials, Environment};
 use crate::vault::Place;
-use anyhow::ensure;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// Details that PayPal has not confirmed.
 #[derive(Debug, Clone)]
@@ -25,6 +24,14 @@ pub struct Candidate {
     pub checked_at: Option<OffsetDateTime>,
     /// Whether the Secret is still kept, so that the check can be repeated.
     pub can_check_again: bool,
+}
+
+/// Asking PayPal takes no longer; what has no answer by then was broken off.
+const ASKING: Duration = Duration::minutes(1);
+
+/// Whether PayPal is perhaps being asked about details that were saved then and have no outcome.
+pub fn is_being_asked(saved_at: OffsetDateTime, now: OffsetDateTime) -> bool {
+    now - saved_at < ASKING
 }
 
 /// What the integrations page shows of it.
@@ -159,7 +166,8 @@ pub(super) async fn drop(tx: &mut Tx, id: CandidateId) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The confirmed details take over: one connection in force before, one after. Whether that upgraded a legacy one.
+/// The confirmed details take over: one connection in force before, one after. Whether that upgraded a legacy one; nothing
+/// if another Save or a disconnect came while PayPal was asked.
 pub(super) async fn swap(
     tx: &mut Tx,
     app: &App,
@@ -167,7 +175,7 @@ pub(super) async fn swap(
     candidate: CandidateId,
     details: &Credentials,
     checked: &Checked,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<Option<bool>> {
     let merchant = tx.merchant();
     let passed = sqlx::query!(
         r#"
@@ -182,8 +190,9 @@ pub(super) async fn swap(
     )
     .execute(&mut **tx)
     .await?;
-    ensure!(passed.rows_affected() == 1, "another Save replaced these details while PayPal was asked");
-
+    if passed.rows_affected() == 0 {
+        return Ok(None);
+    }
     let retired = sqlx::query_scalar!(
         r#"
         update connections
@@ -202,5 +211,5 @@ pub(super) async fn swap(
     .await?;
 
     store::put_in_force(tx, app, actor, details, checked).await?;
-    Ok(retired.as_deref() == Some("legacy_masspay"))
+    Ok(Some(retired.as_deref() == Some("legacy_masspay")))
 }

@@ -99,8 +99,8 @@ pub enum NotPut {
     /// It has one with other details.
     #[error("this merchant has a legacy connection with other details, and they are not replaced by themselves")]
     Differs,
-    /// Its payments are of another environment.
-    #[error("this merchant’s payments are of another environment")]
+    /// It has paid from here, in another environment.
+    #[error("this merchant has paid from here in another environment")]
     EnvironmentFixed,
 }
 
@@ -120,14 +120,16 @@ pub async fn in_force(tx: &mut Tx) -> sqlx::Result<Option<Legacy>> {
     .await
 }
 
-/// The environment of the legacy connection that the merchant has, or had.
+/// The environment of the legacy connection that the merchant has, or had; of the connection in force where it never did.
 pub async fn environment(tx: &mut Tx) -> sqlx::Result<Option<Environment>> {
     let merchant = tx.merchant();
     sqlx::query_scalar!(
         r#"
         select environment as "environment: Environment"
         from connections
-        where merchant_id = $1 and kind = 'legacy_masspay'
+        where merchant_id = $1 and (kind = 'legacy_masspay' or in_force)
+        order by kind = 'legacy_masspay' desc
+        limit 1
         "#,
         merchant.0
     )
@@ -151,7 +153,9 @@ pub async fn put(
         Ok(found) => found,
         Err(why) => return Ok(Err(why)),
     };
-    if fixed_environment(tx).await?.is_some_and(|fixed| fixed != details.environment) {
+    if fixed_environment(tx).await?.is_some_and(|fixed| fixed != details.environment)
+        && !correct_environment(tx, details.environment).await?
+    {
         return Ok(Err(NotPut::EnvironmentFixed));
     }
     sqlx::query!(
@@ -184,6 +188,24 @@ pub async fn put(
     let told = json!({ "environment": details.environment.code() });
     audit::record(tx, actor, action, "PayPal connection", told).await?;
     Ok(Ok(put))
+}
+
+/// A history that was brought in has fixed a wrong environment: nothing was paid from here yet, so that it can be another.
+async fn correct_environment(tx: &mut Tx, environment: Environment) -> sqlx::Result<bool> {
+    let merchant = tx.merchant();
+    let corrected = sqlx::query!(
+        r#"
+        update merchants m
+        set environment = $2
+        where m.id = $1
+            and not exists (select from payout_batches b where b.merchant_id = m.id and not b.legacy)
+        "#,
+        merchant.0,
+        environment.code()
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(corrected.rows_affected() == 1)
 }
 
 fn place(merchant: MerchantId, id: ConnectionId) -> Place<'static> {
@@ -225,14 +247,8 @@ async fn compare(
     })
 }
 
-/// Writes a mail about the upgrade to each admin of the merchant. How many; none where no such mail is wanted.
-pub async fn tell_admins(
-    tx: &mut Tx,
-    about: &str,
-    news: &str,
-    reminds: bool,
-    now: OffsetDateTime,
-) -> sqlx::Result<u64> {
+/// Writes a mail about the upgrade to each admin of the merchant but the one whose doing it is. How many; none where no such mail is wanted.
+pub async fn tell_admins(tx: &mut Tx, about: &str, news: &str, reminds: bool, actor: &Actor) -> sqlx::Result<u64> {
     let merchant = tx.merchant();
     let written = sqlx::query!(
         r#"
@@ -241,39 +257,44 @@ pub async fn tell_admins(
         from mails_wanted w
         join memberships m on m.merchant_id = w.merchant_id and m.role = 'admin' and m.deactivated_at is null
         join people p on p.id = m.person_id
-        where w.merchant_id = $1 and w.kind = 'upgrade'
+        where w.merchant_id = $1 and w.kind = 'upgrade' and (p.id is distinct from $5 or $6)
         "#,
         merchant.0,
         about,
         json!({ "news": news, "reminds": reminds }),
-        now
+        actor.at,
+        actor.person.map(|person| person.0),
+        reminds
     )
     .execute(&mut **tx)
     .await?;
     Ok(written.rows_affected())
 }
 
-/// Somebody who is no member has carried out the upgrade: the merchant's admins hear of it.
+/// An administrator of the installation has carried out the upgrade: the merchant's admins hear of it.
 pub(super) async fn tell_of_upgrade(tx: &mut Tx, actor: &Actor) -> sqlx::Result<()> {
     let merchant = tx.merchant();
-    let is_member = sqlx::query_scalar!(
+    let is_theirs_alone = sqlx::query_scalar!(
         r#"
         select exists (
-            select from memberships where merchant_id = $1 and person_id = $2 and deactivated_at is null
-        ) as "is_member!"
+            select
+            from memberships m
+            join people p on p.id = m.person_id
+            where m.merchant_id = $1 and m.person_id = $2 and m.deactivated_at is null and not p.is_installation_admin
+        ) as "theirs!"
         "#,
         merchant.0,
         actor.person.map(|person| person.0)
     )
     .fetch_one(&mut **tx)
     .await?;
-    if is_member {
+    if is_theirs_alone {
         return Ok(());
     }
     let news = "An administrator of this installation has upgraded your PayPal connection with the Client ID and Secret \
                 that you handed over. Your next payment will use the new connection, and the old details are destroyed. \
                 The audit log says who did it and when.";
-    tell_admins(tx, &format!("upgrade at {}", actor.at.unix_timestamp_nanos()), news, false, actor.at).await?;
+    tell_admins(tx, &format!("upgrade at {}", actor.at.unix_timestamp_nanos()), news, false, actor).await?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ pub mod pause;
 mod store;
 mod verify;
 
-pub use candidate::Candidate;
+pub use candidate::{Candidate, is_being_asked};
 pub use pause::Pause;
 pub use store::{Blocking, Card, Connection, blocking_batches, card, credentials, in_force, watched_batches};
 pub use verify::{Checked, Outcome, check};
@@ -85,6 +85,8 @@ pub enum Refused {
     EnvironmentFixed(Environment),
     /// Another Client ID is another connection, and these batches still need the one in force.
     InUse(Vec<Blocking>),
+    /// Other details were saved, or the connection was taken away, while PayPal was asked.
+    Overtaken,
 }
 
 /// Keeps the details as a candidate, asks PayPal, and lets them take over if they pass.
@@ -191,7 +193,10 @@ async fn prove(
             tx.commit().await?;
             return Ok(Err(refused));
         }
-        if candidate::swap(&mut tx, app, actor, id, details, &checked).await? {
+        let Some(upgraded) = candidate::swap(&mut tx, app, actor, id, details, &checked).await? else {
+            return Ok(Err(Refused::Overtaken));
+        };
+        if upgraded {
             audit::record(&mut tx, actor, "upgraded PayPal", "PayPal connection", told(details)).await?;
             legacy::tell_of_upgrade(&mut tx, actor).await?;
         } else {

@@ -9,9 +9,10 @@ use crate::connection::legacy;
 use crate::database::Database;
 use crate::id::MerchantId;
 use crate::money::{Currency, Money};
-use crate::payout::masspay::{NotTaken, Past, Taken, bring_in};
+use crate::payout::masspay::{End, NotTaken, Past, Taken, bring_in};
 use anyhow::Context;
 use rust_decimal::Decimal;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
 use time::Date;
@@ -25,30 +26,21 @@ pub const TRANSACTION: &str = "transaction_id";
 pub const REFERENCE: &str = "reference";
 const BETWEEN: char = '|';
 
+/// PayPal's first.
+pub(super) const FIRST_YEAR: i32 = 1998;
+
 /// Lines that are used in one go.
 const PORTION: usize = 500;
 
 /// How a payment ended, by the words of Mass Pay's own notifications and reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// The affiliate has the money.
-    Arrived,
-    /// The merchant has it; what it was for is due.
-    NotPaid,
-    /// Neither is certain, or somebody has to say what follows.
-    Unknown,
-}
-
-impl End {
-    fn of(word: &str) -> Option<Self> {
-        Some(match word.trim().to_lowercase().as_str() {
-            "completed" | "complete" | "success" | "paid" => End::Arrived,
-            "failed" | "returned" | "denied" | "canceled" | "cancelled" => End::NotPaid,
-            "" | "unknown" | "created" | "pending" | "processing" | "processed" | "unclaimed" | "held" | "onhold"
-            | "on hold" | "blocked" | "refunded" | "reversed" => End::Unknown,
-            _ => return None,
-        })
-    }
+fn end_of(word: &str) -> Option<End> {
+    Some(match word.trim().to_lowercase().as_str() {
+        "completed" | "complete" | "success" | "paid" => End::Arrived,
+        "failed" | "returned" | "denied" | "canceled" | "cancelled" => End::NotPaid,
+        "" | "unknown" | "created" | "pending" | "processing" | "processed" | "unclaimed" | "held" | "onhold"
+        | "on hold" | "blocked" | "refunded" | "reversed" => End::Unknown,
+        _ => return None,
+    })
 }
 
 /// Reads the file and brings in what fits what is owed.
@@ -69,36 +61,40 @@ pub async fn history(
     };
     let merchants = merchants(database).await?;
     let mut seen: HashMap<(MerchantId, Past), u64> = HashMap::new();
-    let mut waiting: BTreeMap<MerchantId, Vec<(u64, Past)>> = BTreeMap::new();
-    let mut many = 0;
+    let mut refused: Vec<(u64, String)> = Vec::new();
     while let Some((number, line)) = lines.next().context("the file could not be read to its end")? {
-        let cells = match line {
-            Ok(cells) => cells,
-            Err(problem) => {
-                reported.broken(number, problem);
-                continue;
-            }
-        };
-        match places.read(&cells, &merchants, clock.now().date()) {
-            Err((column, problem)) => reported.broken_at(number, column, problem),
-            Ok(None) => reported.count("not paid, so due as before"),
-            Ok(Some((merchant, past))) => {
-                if let Some(first) = seen.insert((merchant, past.clone()), number) {
-                    let problem =
-                        format!("the same as line {first}; if it is another payment, give both a {TRANSACTION}");
-                    reported.broken(number, &problem);
-                    continue;
+        let read = line.map_err(str::to_owned).and_then(|cells| {
+            let read = places.read(&cells, &merchants, clock.now().date());
+            read.map_err(|(column, problem)| format!("{column}: {problem}"))
+        });
+        match read {
+            Err(problem) => refused.push((number, problem)),
+            Ok(payment) => match seen.entry(payment) {
+                Entry::Vacant(free) => {
+                    free.insert(number);
                 }
-                waiting.entry(merchant).or_default().push((number, past));
-                many += 1;
-            }
-        }
-        if many >= PORTION {
-            use_lines(database, clock, std::mem::take(&mut waiting), reported).await?;
-            many = 0;
+                Entry::Occupied(first) => refused.push((
+                    number,
+                    format!("the same as line {}; if it is another payment, give both a {TRANSACTION}", first.get()),
+                )),
+            },
         }
     }
-    use_lines(database, clock, waiting, reported).await?;
+    // What was paid first is settled first, in whatever order the file tells it.
+    let mut payments: BTreeMap<MerchantId, Vec<(Date, u64, Past)>> = BTreeMap::new();
+    for ((merchant, past), number) in seen {
+        payments.entry(merchant).or_default().push((past.on, number, past));
+    }
+    for (merchant, mut of_merchant) in payments {
+        of_merchant.sort_by_key(|(on, number, _)| (*on, *number));
+        for portion in of_merchant.chunks(PORTION) {
+            let (numbers, payments): (Vec<u64>, Vec<Past>) =
+                portion.iter().map(|(_, number, past)| (*number, past.clone())).unzip();
+            refused.extend(use_lines(database, clock, merchant, (numbers, payments), reported).await?);
+        }
+    }
+    refused.sort();
+    refused.iter().for_each(|(number, problem)| reported.broken(*number, problem));
     Ok(Ok(()))
 }
 
@@ -112,29 +108,37 @@ struct Places {
 type Problem = (&'static str, &'static str);
 
 impl Places {
-    /// One line: nothing where nothing was paid.
+    /// One line.
     fn read(
         &self,
         cells: &[String],
         merchants: &HashMap<String, MerchantId>,
         today: Date,
-    ) -> Result<Option<(MerchantId, Past)>, Problem> {
+    ) -> Result<(MerchantId, Past), Problem> {
         let [merchant, email, amount, currency, date, state] = self.of.map(|column| cells[column].trim());
-        let merchant = merchants.get(&key_of(merchant)).copied();
-        let merchant = merchant.ok_or(("merchant", "there is no merchant of this name here; correct it"))?;
-        let end = End::of(state).ok_or((
+        let known = merchants.get(&key_of(merchant)).copied();
+        let merchant = known.ok_or((
+            "merchant",
+            match merchant {
+                "" => "it is empty; write the merchant’s name as Stipend shows it",
+                _ => "there is no merchant of this name here; correct it",
+            },
+        ))?;
+        let end = end_of(state).ok_or((
             "state",
             "write completed if the affiliate has the money, failed if not, or unknown; PayPal’s own words are known too",
         ))?;
-        if end == End::NotPaid {
-            return Ok(None);
-        }
         let currency: Currency = currency.parse().map_err(|_| ("currency", "PayPal does not pay out this currency"))?;
-        let amount: Decimal = amount.parse().map_err(|_| ("amount", "write it with a point, as in 1234.50"))?;
-        let amount = Money::new(amount, currency)
-            .map_err(|_| ("amount", "this is no amount that can be paid in this currency"))?;
-        let on = Date::parse(date, &Iso8601::DATE).ok().filter(|day| (1998..=9999).contains(&day.year()));
-        let on = on.ok_or(("date", "write the day as in 2026-01-31"))?;
+        let is_plain = amount.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
+        let amount = amount.parse::<Decimal>().ok().filter(|_| is_plain);
+        let amount = amount.ok_or(("amount", "write it with a point, as in 1234.50"))?;
+        let amount = Money::new(amount, currency).map_err(|_| {
+            ("amount", "write what was paid: more than zero, with no more decimals than the currency has")
+        })?;
+        let on = Date::parse(date, &Iso8601::DATE).ok().ok_or(("date", "write the day as in 2026-01-31"))?;
+        if on.year() < FIRST_YEAR {
+            return Err(("date", "PayPal did not exist on this day; correct it"));
+        }
         if Some(on) > today.next_day() {
             return Err(("date", "this day is yet to come"));
         }
@@ -153,56 +157,45 @@ impl Places {
             on,
             transaction: (!transaction.is_empty()).then(|| transaction.to_owned()),
             references,
-            arrived: end == End::Arrived,
+            end,
         };
-        Ok(Some((merchant, past)))
+        Ok((merchant, past))
     }
 }
 
+/// Uses lines of one merchant, with their numbers. Those that cannot be used come back with what to do.
 async fn use_lines(
     database: &Database,
     clock: &Clock,
-    waiting: BTreeMap<MerchantId, Vec<(u64, Past)>>,
+    merchant: MerchantId,
+    (numbers, payments): (Vec<u64>, Vec<Past>),
     reported: &mut Reported<'_>,
-) -> anyhow::Result<()> {
-    let mut refused: Vec<(u64, String)> = Vec::new();
-    for (merchant, lines) in waiting {
-        let (numbers, payments): (Vec<u64>, Vec<Past>) = lines.into_iter().unzip();
-        let mut tx = database.merchant(merchant).await?;
-        let Some(environment) = legacy::environment(&mut tx).await? else {
-            let problem =
-                "merchant: it never had a legacy connection here; bring that in first with: stipend legacy import";
-            refused.extend(numbers.into_iter().map(|number| (number, problem.to_owned())));
-            continue;
-        };
-        let actor = Actor { person: None, address: None, at: clock.now() };
-        let elsewhere = of_others(database, merchant, &payments).await?;
-        let is_elsewhere = |past: &Past| past.transaction.as_ref().is_some_and(|one| elsewhere.contains(one));
-        let (numbers, payments): (Vec<u64>, Vec<Past>) = numbers
-            .into_iter()
-            .zip(payments)
-            .filter_map(|(number, past)| {
-                if is_elsewhere(&past) {
-                    refused.push((number, words(NotTaken::OtherPayment)));
-                    return None;
-                }
-                Some((number, past))
-            })
-            .unzip();
-        let outcomes = bring_in(&mut tx, &actor, environment, &payments).await?;
-        tx.commit().await?;
-        for (number, outcome) in numbers.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(Taken::Paid) => reported.count("marked as paid"),
-                Ok(Taken::Waits) => reported.count("waiting under Needs attention"),
-                Ok(Taken::Known) => reported.count("here already"),
-                Err(why) => refused.push((number, words(why))),
-            }
+) -> anyhow::Result<Vec<(u64, String)>> {
+    let mut tx = database.merchant(merchant).await?;
+    let Some(environment) = legacy::environment(&mut tx).await? else {
+        let problem = "merchant: it has no PayPal connection here, so it is not known whether this was real money; bring \
+                       its legacy connection in first with: stipend legacy import";
+        return Ok(numbers.into_iter().map(|number| (number, problem.to_owned())).collect());
+    };
+    let actor = Actor { person: None, address: None, at: clock.now() };
+    let elsewhere = of_others(database, merchant, &payments).await?;
+    let is_elsewhere = |past: &Past| past.transaction.as_ref().is_some_and(|one| elsewhere.contains(one));
+    let (others, ours): (Vec<_>, Vec<_>) = numbers.into_iter().zip(payments).partition(|(_, past)| is_elsewhere(past));
+    let mut refused: Vec<(u64, String)> =
+        others.into_iter().map(|(number, _)| (number, NotTaken::OtherPayment.to_string())).collect();
+    let (numbers, payments): (Vec<u64>, Vec<Past>) = ours.into_iter().unzip();
+    let outcomes = bring_in(&mut tx, &actor, environment, &payments).await?;
+    tx.commit().await?;
+    for (number, outcome) in numbers.into_iter().zip(outcomes) {
+        match outcome {
+            Ok(Taken::Paid) => reported.count("marked as paid"),
+            Ok(Taken::Waits) => reported.count("waiting under Needs attention"),
+            Ok(Taken::Known) => reported.count("here already"),
+            Ok(Taken::NotPaid) => reported.count("not paid, so due as before"),
+            Err(why) => refused.push((number, why.to_string())),
         }
     }
-    refused.sort();
-    refused.iter().for_each(|(number, problem)| reported.broken(*number, problem));
-    Ok(())
+    Ok(refused)
 }
 
 /// Transactions of these payments that another merchant's payments have: PayPal gives each to one.
@@ -219,14 +212,4 @@ async fn of_others(database: &Database, merchant: MerchantId, payments: &[Past])
         merchant.0
     );
     Ok(found.fetch_all(&mut *tx).await?.into_iter().collect())
-}
-
-fn words(why: NotTaken) -> String {
-    let column = match why {
-        NotTaken::NoAffiliate => "email",
-        NotTaken::NoCommissions => "amount",
-        NotTaken::OtherPayment => TRANSACTION,
-        NotTaken::EnvironmentFixed => "merchant",
-    };
-    format!("{column}: {why}")
 }

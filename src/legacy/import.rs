@@ -3,6 +3,7 @@
 //! A merchant that is not here is refused and never made: its name would come from a file in which a shifted column may
 //! put a secret in its place, and names are kept and shown.
 
+use super::history::FIRST_YEAR;
 use super::lines::Lines;
 use super::{Reported, Unusable};
 use crate::admin;
@@ -54,7 +55,12 @@ pub async fn import(
         let [merchant, user_name, password, signature, environment] = at.map(take);
         let [user_name, password, signature] = [user_name, password, signature].map(SecretString::from);
         let Some(id) = merchants.get(&key_of(&merchant)).copied() else {
-            let problem = "there is no merchant of this name here; correct it, or add the merchant first with: stipend merchant add";
+            let problem = match merchant.trim() {
+                "" => "it is empty; write the merchant’s name as Stipend shows it",
+                _ => {
+                    "there is no merchant of this name here; correct it, or add the merchant first with: stipend merchant add"
+                }
+            };
             reported.broken_at(number, COLUMNS[0], problem);
             continue;
         };
@@ -97,7 +103,7 @@ fn refusal_words(why: NotPut) -> String {
         NotPut::Connected | NotPut::Upgraded => "take the line out",
         NotPut::Disconnected => "if it is to come back, say so with --replace",
         NotPut::Differs => "if the file is right, say so with --replace",
-        NotPut::EnvironmentFixed => "correct the column environment",
+        NotPut::EnvironmentFixed => "correct the column environment to the one that it has paid in",
     };
     format!("{why}; {what}")
 }
@@ -118,8 +124,11 @@ fn connected_on(text: &str, now: OffsetDateTime) -> Result<Option<OffsetDateTime
     if text.trim().is_empty() {
         return Ok(None);
     }
-    let day = Date::parse(text.trim(), &Iso8601::DATE).ok().filter(|day| (1998..=9999).contains(&day.year()));
+    let day = Date::parse(text.trim(), &Iso8601::DATE).ok();
     let day = day.ok_or("write the day as in 2016-01-31, or leave it empty")?;
+    if day.year() < FIRST_YEAR {
+        return Err("PayPal did not exist on this day; correct it, or leave it empty");
+    }
     let since = day.midnight().assume_utc();
     if since > now { Err("this day is yet to come") } else { Ok(Some(since)) }
 }

@@ -62,10 +62,9 @@ impl Lines {
             }
         };
         let header = header.trim_start_matches('\u{feff}').to_owned();
-        let has_all = |separator: char| {
-            let names = cells(&header, separator).unwrap_or_default();
-            let names: Vec<String> = names.iter().map(|name| column_name(name)).collect();
-            wanted.iter().all(|wanted| names.iter().filter(|name| name == wanted).count() == 1).then_some(names)
+        let has_all = |separator: char| -> Option<Vec<String>> {
+            let names = cells(&header, separator).unwrap_or_default().iter().map(|name| column_name(name)).collect();
+            wanted.iter().all(|wanted| count(&header, separator, wanted) == 1).then_some(names)
         };
         for separator in [',', ';', '\t'] {
             if let Some(names) = has_all(separator) {
@@ -74,7 +73,18 @@ impl Lines {
             }
         }
         // What stands there instead may be a secret: a file without names begins with its data.
-        Err(Unusable(format!("the first line does not name the columns. It must name each of these once: {list}")))
+        let most = |wanted: &str| [',', ';', '\t'].into_iter().map(|separator| count(&header, separator, wanted)).max();
+        let those = |is_so: fn(usize) -> bool| {
+            wanted.iter().filter(|wanted| most(wanted).is_some_and(is_so)).copied().collect::<Vec<_>>().join(", ")
+        };
+        let why = match (those(|count| count == 0), those(|count| count > 1)) {
+            (missing, _) if !missing.is_empty() && missing != list => format!(" Missing: {missing}."),
+            (_, twice) if !twice.is_empty() => format!(" More than once: {twice}."),
+            (..) => String::new(),
+        };
+        Err(Unusable(format!(
+            "the first line does not name the columns. It must name each of these once: {list}.{why}"
+        )))
     }
 
     /// Where a column stands, if the file has it.
@@ -161,7 +171,14 @@ fn unreadable(error: &io::Error) -> Unusable {
 
 /// "API Username" is the column api_username.
 fn column_name(cell: &str) -> String {
-    cell.trim().to_lowercase().replace([' ', '-'], "_")
+    let name = cell.trim().to_lowercase().replace([' ', '-'], "_");
+    if name == "e_mail" { "email".to_owned() } else { name }
+}
+
+/// How often a header has this column.
+fn count(header: &str, separator: char, wanted: &str) -> usize {
+    let names = cells(header, separator).unwrap_or_default();
+    names.iter().filter(|name| column_name(name) == wanted).count()
 }
 
 /// The cells of one line. Quotes stand around a whole cell or nowhere, so that none of them swallows a separator.

@@ -55,7 +55,7 @@ pub async fn remind(
             continue;
         }
         let about = format!("reminder of {}", actor.at.unix_timestamp_nanos());
-        let mails = tell_admins(&mut tx, &about, NEWS, true, actor.at).await?;
+        let mails = tell_admins(&mut tx, &about, NEWS, true, actor).await?;
         if mails == 0 {
             reminded.nobody += 1;
             continue;

@@ -45,6 +45,9 @@ impl<'a> Reported<'a> {
 
     /// All of it in one sentence.
     pub fn summary(&self) -> String {
+        if self.counts.is_empty() && self.broken == 0 {
+            return "the file has no line below the names of its columns".to_owned();
+        }
         let mut parts: Vec<String> = self.counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
         parts.push(format!("{} not used", self.broken));
         parts.join(", ")

@@ -21,6 +21,7 @@ use uuid::Uuid;
 /// Mails of one claim, and how many of them are handed over at a time.
 const CLAIM: i64 = 20;
 const AT_A_TIME: usize = 4;
+const GUIDE: &str = "/integrations/payment/guide";
 /// Longer than a whole claim can take.
 const LEASE: Duration = Duration::minutes(5);
 /// Minutes until the next attempt, by the number of those that failed.
@@ -226,13 +227,14 @@ impl Claimed {
             _ => self.receiver.clone().unwrap_or_default(),
         };
         let link = match (self.invitation.zip(self.sending), &app.public_url) {
-            (None, Some(url)) if let Some(request) = self.request => format!("{url}/approvals/{request}"),
             (Some((id, sending)), _) => invite::link(app, merchant, id, sending).expose_secret().to_owned(),
-            (None, url) if self.kind == Kind::Upgrade => {
-                let base = url.as_deref().or(app.listens_at.as_deref()).unwrap_or_default();
-                format!("{}/integrations/payment/guide", base.trim_end_matches('/'))
+            (None, Some(url)) if let Some(request) = self.request => {
+                page(url, merchant, &format!("/approvals/{request}"))
             }
-            (None, Some(url)) => format!("What to do is shown at {url}/"),
+            (None, url) if self.kind == Kind::Upgrade => {
+                page(url.as_deref().or(app.listens_at.as_deref()).unwrap_or_default(), merchant, GUIDE)
+            }
+            (None, Some(url)) => format!("What to do is shown at {}", page(url, merchant, "/")),
             (None, None) => "Sign in to Stipend to see what to do.".to_owned(),
         };
         [
@@ -273,6 +275,11 @@ impl Claimed {
         let name = self.error_name.as_deref().filter(|_| self.not_paid.as_deref() == Some("failed"));
         name.is_none_or(|name| reason::of_item(name, "").class == Class::AffiliateMustAct)
     }
+}
+
+/// The address of a page of this merchant's, also for who works for another at the moment.
+fn page(base: &str, merchant: MerchantId, path: &str) -> String {
+    format!("{}/merchants/{merchant}?next={path}", base.trim_end_matches('/'))
 }
 
 /// One mail for people who look after them.

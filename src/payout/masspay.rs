@@ -16,7 +16,7 @@ use anyhow::ensure;
 use rust_decimal::Decimal;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use time::Date;
 use uuid::Uuid;
 
@@ -33,8 +33,27 @@ pub struct Past {
     pub transaction: Option<String>,
     /// Our references of the commissions that it paid; without any they are found by the amount.
     pub references: Vec<String>,
-    /// The affiliate has the money; otherwise that is not known.
-    pub arrived: bool,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How a payment ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum End {
+    /// The affiliate has the money.
+    Arrived,
+    /// The merchant has it; what it was for is due.
+    NotPaid,
+    /// Neither is certain, or somebody has to say what follows.
+    Unknown,
+}
+
+impl Past {
+    /// To the same affiliate, as much, on the same day, and one of them without the id that would tell them apart.
+    fn may_be(&self, other: &Past) -> bool {
+        let named = self.transaction.is_some() && other.transaction.is_some();
+        !named && self.amount == other.amount && self.on == other.on
+    }
 }
 
 /// What came of one.
@@ -46,25 +65,57 @@ pub enum Taken {
     Waits,
     /// It was brought in before.
     Known,
+    /// Nothing was paid, and nothing of it is here.
+    NotPaid,
 }
 
 /// Why one was not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotTaken {
-    /// Nobody has this address, or several have.
-    #[error("no single affiliate of this merchant has this address; correct it")]
+    /// Nobody has this address.
+    #[error("email: no affiliate of this merchant has this address; correct it")]
     NoAffiliate,
-    /// What it paid cannot be told, or is not owed.
+    /// Several have it.
+    #[error("email: money of several affiliates goes to this address; write the affiliate’s own e-mail instead")]
+    Shared,
+    /// What it paid is not owed.
     #[error(
-        "no commissions that are owed come to this amount; name them in the column reference, or take the line out if they \
-         are not here"
+        "amount: nothing that was due then comes to this amount; name what it paid in the column reference, or take the line \
+         out if that is not here"
     )]
-    NoCommissions,
+    NotOwed,
+    /// What it paid cannot be told.
+    #[error("amount: several commissions have this amount; name the one that it paid in the column reference")]
+    Ambiguous,
+    /// The commissions that it names are not what it paid.
+    #[error(
+        "reference: not all of these are owed to this affiliate in this currency, or together they are another amount; \
+         correct them"
+    )]
+    References,
     /// Another payment has this transaction.
-    #[error("another payment here has this transaction id; correct it")]
+    #[error("transaction_id: another payment here has this transaction id; correct it")]
     OtherPayment,
+    /// One of the two has no transaction id.
+    #[error(
+        "transaction_id: a payment of this amount on this day is here, and only one of the two has a transaction id. If it \
+         is the same, take the line out; if it is another, mark its commissions as paid on Commissions Due"
+    )]
+    Unnamed,
+    /// It is here as paid.
+    #[error("state: this payment is here as paid, and the file says otherwise; see on its batch’s page which is right")]
+    PaidHere,
+    /// It is here, and a person has to decide.
+    #[error("state: this payment waits under Needs attention, where a person has to say what became of it")]
+    WaitsHere,
+    /// It is here, and a person has said that it was not paid.
+    #[error(
+        "state: a person has put this payment back, so it is due; if it was paid after all, mark its commissions as paid on \
+         Commissions Due"
+    )]
+    PutBackHere,
     /// The merchant's payments are of another environment.
-    #[error("this merchant’s payments are of another environment than its legacy connection")]
+    #[error("merchant: its payments here are of another environment than its connection")]
     EnvironmentFixed,
 }
 
@@ -99,19 +150,15 @@ pub async fn bring_in(
     if row.environment.is_some_and(|fixed| fixed != environment) {
         return Ok(vec![Err(NotTaken::EnvironmentFixed); payments.len()]);
     }
-    let (mut outcomes, mut matched) = (Vec::new(), Vec::new());
-    let mut transactions = HashSet::new();
+    let (mut outcomes, mut matched) = (Vec::new(), Vec::<Matched<'_>>::new());
     for past in payments {
-        let outcome = match find(tx, past).await? {
-            Found::Here => Ok(Taken::Known),
+        let outcome = match find(tx, past, &matched).await? {
+            Found::Here(taken) => Ok(taken),
             Found::Not(why) => Err(why),
-            Found::Owed(_, _) if past.transaction.as_ref().is_some_and(|one| !transactions.insert(one.as_str())) => {
-                Err(NotTaken::OtherPayment)
-            }
             Found::Owed(affiliate, commissions) => {
                 take(tx, &commissions).await?;
                 matched.push(Matched { past, affiliate, commissions });
-                Ok(if past.arrived { Taken::Paid } else { Taken::Waits })
+                Ok(if past.end == End::Arrived { Taken::Paid } else { Taken::Waits })
             }
         };
         outcomes.push(outcome);
@@ -123,7 +170,11 @@ pub async fn bring_in(
         let groups = group(matched);
         write(tx, actor, environment, &groups).await?;
         let count = |arrived: bool| {
-            groups.iter().flat_map(|group| &group.payments).filter(|one| one.past.arrived == arrived).count()
+            groups
+                .iter()
+                .flat_map(|group| &group.payments)
+                .filter(|one| (one.past.end == End::Arrived) == arrived)
+                .count()
         };
         let told = json!({ "paid": count(true), "not known": count(false) });
         audit::record(tx, actor, "brought in payments of MassPay", "PayPal connection", told).await?;
@@ -131,21 +182,37 @@ pub async fn bring_in(
     Ok(outcomes)
 }
 
+/// Why a payment cannot come in beside those that come in with it.
+fn beside(matched: &[Matched<'_>], affiliate: AffiliateId, past: &Past) -> Option<NotTaken> {
+    matched.iter().find_map(|other| match () {
+        () if past.transaction.is_some() && past.transaction == other.past.transaction => Some(NotTaken::OtherPayment),
+        () if affiliate == other.affiliate && past.may_be(other.past) => Some(NotTaken::Unnamed),
+        () => None,
+    })
+}
+
 enum Found {
-    Here,
+    Here(Taken),
     Owed(AffiliateId, Vec<Uuid>),
     Not(NotTaken),
 }
 
-async fn find(tx: &mut Tx, past: &Past) -> sqlx::Result<Found> {
+async fn find(tx: &mut Tx, past: &Past, matched: &[Matched<'_>]) -> sqlx::Result<Found> {
     let merchant = tx.merchant();
-    let Some(affiliate) = affiliate(tx, &past.email).await? else {
-        return Ok(Found::Not(NotTaken::NoAffiliate));
+    let affiliate = match affiliate(tx, &past.email).await? {
+        Ok(affiliate) => affiliate,
+        // Whoever it was, nothing was paid.
+        Err(NotTaken::NoAffiliate) if past.end == End::NotPaid => return Ok(Found::Here(Taken::NotPaid)),
+        Err(why) => return Ok(Found::Not(why)),
     };
-    match is_here(tx, affiliate, past).await? {
-        Some(true) => return Ok(Found::Here),
-        Some(false) => return Ok(Found::Not(NotTaken::OtherPayment)),
-        None => {}
+    if let Some(here) = here(tx, affiliate, past).await? {
+        return Ok(here.map_or_else(Found::Not, Found::Here));
+    }
+    if let Some(why) = beside(matched, affiliate, past) {
+        return Ok(Found::Not(why));
+    }
+    if past.end == End::NotPaid {
+        return Ok(Found::Here(Taken::NotPaid));
     }
     let owed = sqlx::query!(
         r#"
@@ -168,19 +235,24 @@ async fn find(tx: &mut Tx, past: &Past) -> sqlx::Result<Found> {
     };
     let chosen = if past.references.is_empty() {
         // All that was due then, else the only one of this amount.
-        let due = owed.iter().filter(|one| one.due_on <= past.on).map(|one| (one.commission_id, one.amount)).collect();
-        let exact: Vec<_> = owed.iter().filter(|one| one.amount == amount).map(|one| one.commission_id).collect();
-        pick(due).or((exact.len() == 1).then_some(exact))
+        let due: Vec<_> = owed.iter().filter(|one| one.due_on <= past.on).collect();
+        let exact: Vec<_> = due.iter().filter(|one| one.amount == amount).map(|one| one.commission_id).collect();
+        match pick(due.iter().map(|one| (one.commission_id, one.amount)).collect()) {
+            Some(all) => Ok(all),
+            None if exact.len() == 1 => Ok(exact),
+            None if exact.is_empty() => Err(NotTaken::NotOwed),
+            None => Err(NotTaken::Ambiguous),
+        }
     } else {
         let named = owed.iter().filter(|one| past.references.contains(&one.reference));
         let named: Vec<_> = named.map(|one| (one.commission_id, one.amount)).collect();
-        (named.len() == past.references.len()).then_some(named).and_then(pick)
+        (named.len() == past.references.len()).then_some(named).and_then(pick).ok_or(NotTaken::References)
     };
-    Ok(chosen.map_or(Found::Not(NotTaken::NoCommissions), |commissions| Found::Owed(affiliate, commissions)))
+    Ok(chosen.map_or_else(Found::Not, |commissions| Found::Owed(affiliate, commissions)))
 }
 
 /// Whose e-mail this is, else the only one whom money goes to there.
-async fn affiliate(tx: &mut Tx, email: &str) -> sqlx::Result<Option<AffiliateId>> {
+async fn affiliate(tx: &mut Tx, email: &str) -> sqlx::Result<Result<AffiliateId, NotTaken>> {
     let merchant = tx.merchant();
     let found = sqlx::query!(
         r#"
@@ -196,25 +268,32 @@ async fn affiliate(tx: &mut Tx, email: &str) -> sqlx::Result<Option<AffiliateId>
     .fetch_all(&mut **tx)
     .await?;
     Ok(match found.as_slice() {
-        [one] => Some(one.id),
-        [one, _] if one.by_email => Some(one.id),
-        _ => None,
+        [] => Err(NotTaken::NoAffiliate),
+        [one] => Ok(one.id),
+        [one, ..] if one.by_email => Ok(one.id),
+        [..] => Err(NotTaken::Shared),
     })
 }
 
-/// Whether this payment is here; or, where it is another one that has its transaction, false.
-async fn is_here(tx: &mut Tx, affiliate: AffiliateId, past: &Past) -> sqlx::Result<Option<bool>> {
+/// What is here of this payment, if anything: it stands as the file says, or why that has to be looked at.
+async fn here(tx: &mut Tx, affiliate: AffiliateId, past: &Past) -> sqlx::Result<Option<Result<Taken, NotTaken>>> {
     let merchant = tx.merchant();
-    sqlx::query_scalar!(
+    // The one with the same id first, or the one that has none either.
+    let found = sqlx::query!(
         r#"
-        select (i.affiliate_id = $2 and i.currency = $3 and i.amount = $4) as "same!"
+        select
+            i.transaction_id is not distinct from $5 as "same_id!",
+            (i.affiliate_id = $2 and i.currency = $3 and i.amount = $4) as "same!",
+            i.state
         from payout_items i
         join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_id
         join merchant_zones z on z.merchant_id = i.merchant_id
         where i.merchant_id = $1
-            and case when $5::text is not null then i.transaction_id = $5
-                else i.transaction_id is null and b.legacy and i.affiliate_id = $2 and i.currency = $3 and i.amount = $4
-                    and (i.time_processed at time zone z.zone)::date = $6 end
+            and (i.transaction_id = $5
+                or ($5::text is null or i.transaction_id is null)
+                    and b.legacy and i.affiliate_id = $2 and i.currency = $3 and i.amount = $4
+                    and (i.time_processed at time zone z.zone)::date = $6)
+        order by 1 desc
         limit 1
         "#,
         merchant.0,
@@ -225,7 +304,23 @@ async fn is_here(tx: &mut Tx, affiliate: AffiliateId, past: &Past) -> sqlx::Resu
         past.on
     )
     .fetch_optional(&mut **tx)
-    .await
+    .await?;
+    Ok(found.map(|found| match (found.same_id, found.same) {
+        (true, true) => stands(&found.state, past.end),
+        (true, false) => Err(NotTaken::OtherPayment),
+        (false, _) => Err(NotTaken::Unnamed),
+    }))
+}
+
+/// A payment that is here in this state, beside what the file says of it. Only a person changes what is here.
+fn stands(here: &str, end: End) -> Result<Taken, NotTaken> {
+    match (here, end) {
+        ("paid", End::Arrived) | ("unpaid", End::Unknown | End::NotPaid) => Ok(Taken::Known),
+        ("paid", End::Unknown | End::NotPaid) => Err(NotTaken::PaidHere),
+        ("unpaid", End::Arrived) => Err(NotTaken::PutBackHere),
+        (_, End::Unknown) => Ok(Taken::Known),
+        (_, End::Arrived | End::NotPaid) => Err(NotTaken::WaitsHere),
+    }
 }
 
 /// The deletion is the lock, as in a draft.
@@ -246,7 +341,7 @@ async fn take(tx: &mut Tx, commissions: &[Uuid]) -> anyhow::Result<()> {
 fn group(matched: Vec<Matched<'_>>) -> Vec<Group<'_>> {
     let (mut groups, mut days): (Vec<Group<'_>>, BTreeMap<_, Vec<Group<'_>>>) = (Vec::new(), BTreeMap::new());
     for one in matched {
-        if !one.past.arrived {
+        if one.past.end != End::Arrived {
             groups.push(Group { id: BatchId::new(), payments: vec![one] });
             continue;
         }
@@ -329,7 +424,7 @@ async fn write_batch(
         total.amount(),
         sender_batch_id(group.id),
         Sha256::digest([]).to_vec(),
-        if first.arrived { "closed" } else { "exported" },
+        if first.end == End::Arrived { "closed" } else { "exported" },
         actor.at,
         reference
     )
@@ -363,7 +458,7 @@ async fn write_items(tx: &mut Tx, actor: &Actor, group: &Group<'_>) -> sqlx::Res
         merchant.0,
         group.id.0,
         first.amount.currency().code(),
-        if first.arrived { "paid" } else { "queued" },
+        if first.end == End::Arrived { "paid" } else { "queued" },
         actor.at,
         first.on,
         &uuids,

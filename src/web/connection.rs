@@ -8,7 +8,7 @@ use super::{Error, Form, FormErrors, Frame, Result, Routes, Section, Signed, Ton
 use crate::app::{App, Hints};
 use crate::connection::balance::{self, Told};
 use crate::connection::notifications::{self, Farewell, Notifications};
-use crate::connection::{self, BadDetails, Blocking, Candidate, Card, Connection, Outcome, Refused};
+use crate::connection::{self, BadDetails, Blocking, Candidate, Card, Connection, Outcome, Refused, is_being_asked};
 use crate::paypal::Environment;
 use crate::role::Role;
 use askama::Template;
@@ -45,6 +45,8 @@ struct Index {
     checked: Option<When>,
     waits: Vec<Waits>,
     tried: Option<When>,
+    /// The check of the candidate goes on, as far as is known.
+    is_being_asked: bool,
     notified: Option<Words<String>>,
     balance: Option<String>,
     dropzone: DropzoneCard,
@@ -70,6 +72,10 @@ impl Index {
             checked: connection.map(|c| when(c.checked_at, zone)),
             waits,
             tried: card.candidate.as_ref().map(|c| when(c.checked_at.unwrap_or(c.saved_at), zone)),
+            is_being_asked: card
+                .candidate
+                .as_ref()
+                .is_some_and(|one| one.outcome.is_none() && is_being_asked(one.saved_at, app.clock.now())),
             notified: notifications.map(|told| notification_words(told, zone)),
             balance: told.map(|told| funds::words(told, None, zone)),
             dropzone,
@@ -90,7 +96,7 @@ impl Index {
     }
 
     fn candidate_words(&self, candidate: &Candidate) -> Words {
-        words(candidate.outcome, self.is_active())
+        if self.is_being_asked { BEING_ASKED } else { words(candidate.outcome, self.is_active()) }
     }
 
     fn stopped_words(&self, connection: &Connection) -> Words {
@@ -104,6 +110,13 @@ pub(super) struct Words<Text = &'static str> {
     pub(super) title: &'static str,
     pub(super) text: Text,
 }
+
+/// Before there is an outcome.
+pub(super) const BEING_ASKED: Words = Words {
+    tone: "info",
+    title: "PayPal is being asked about these details",
+    text: "Load this page again in a moment.",
+};
 
 pub(super) fn words(outcome: Option<Outcome>, other_in_force: bool) -> Words {
     let (tone, title, text) = match outcome {
@@ -129,9 +142,11 @@ pub(super) fn words(outcome: Option<Outcome>, other_in_force: bool) -> Words {
             "Payouts are not enabled on this app",
             "PayPal accepts the details, but this app may not send payouts yet. Enable Payouts for the app in PayPal’s developer dashboard; PayPal can take a few days to approve it. Until then you can export a file or mark payments as paid.",
         ),
-        Some(Outcome::Unreachable) if other_in_force => {
-            ("warning", "PayPal could not be reached", "Nothing was changed. The earlier connection is still in use.")
-        }
+        Some(Outcome::Unreachable) if other_in_force => (
+            "warning",
+            "PayPal could not be reached",
+            "The earlier connection is still in use. Try again in a few minutes.",
+        ),
         Some(Outcome::Unreachable) => {
             ("warning", "PayPal could not be reached", "Nothing was changed. Try again in a moment.")
         }
@@ -328,6 +343,10 @@ pub(super) fn refusal_words(why: &Refused) -> (&'static str, String) {
                 unfinished(batches)
             ),
         ),
+        Refused::Overtaken => (
+            "client_id",
+            "Somebody else changed this connection while PayPal was asked, and theirs counts. Look at it before you save anew.".into(),
+        ),
     }
 }
 
@@ -395,8 +414,8 @@ async fn disconnect(State(app): State<App>, signed: Signed) -> Result<Response> 
             "PayPal stays connected: {} not finished, and can only be followed through this connection.",
             unfinished(&batches)
         ))),
-        Err(Refused::NotOffered | Refused::EnvironmentFixed(_)) => {
-            unreachable!("disconnecting asks for no environment")
+        Err(Refused::NotOffered | Refused::EnvironmentFixed(_) | Refused::Overtaken) => {
+            unreachable!("disconnecting asks for no environment, and PayPal for nothing that it goes by")
         }
     }
 }

@@ -1,15 +1,15 @@
 //! `/installation/legacy`: what the administrator of the installation sees of merchants with a legacy connection, and does
 //! about it. They see no merchant's affiliates, commissions or payments here; for those a merchant has to invite them.
 
-use super::connection::{Typed as Keys, Words, refusal_words, words, wrong_fields};
+use super::connection::{BEING_ASKED, Typed as Keys, Words, refusal_words, words, wrong_fields};
 use super::pages::counted;
 use super::when::{When, day, when};
 use super::{
     Access, Error, Form, FormErrors, Frame, Path, Query, Result, Routes, Tone, Visitor, page, see, unaccepted,
 };
 use crate::app::App;
-use crate::connection::legacy::{LegacyDetails, Put, put};
-use crate::connection::{self, Outcome};
+use crate::connection::legacy::{LegacyDetails, NotPut, Put, put};
+use crate::connection::{self, Outcome, is_being_asked};
 use crate::id::MerchantId;
 use crate::legacy::overview::{self, Progress, Row, Stage, Which};
 use crate::legacy::remind::{Reminded, remind};
@@ -202,7 +202,8 @@ async fn load(app: &App, visitor: &Visitor, merchant: MerchantId, keys: Keys, er
     let environment = if is_offered { environment } else { environments[0].code().to_owned() };
     let why = match row.stage {
         Stage::Failed(outcome, _) => Some(words(Some(outcome), true)),
-        Stage::Checking(_) => Some(words(None, true)),
+        Stage::Checking(at) if is_being_asked(at, app.clock.now()) => Some(BEING_ASKED),
+        Stage::Checking(_) => Some(Words { text: "Enter the keys again.", ..words(None, true) }),
         Stage::NotBegun | Stage::Upgraded(_) | Stage::Disconnected => None,
     };
     let frame = visitor.frame();
@@ -231,7 +232,10 @@ async fn upgrade(
     let row = overview::one(&app, merchant).await?.ok_or(Error::NotFound)?;
     let here = format!("{PAGE}/{merchant}");
     if !Line::of(row, "UTC").is_open() {
-        return Err(Error::Conflict("This merchant has no legacy connection any more. Nothing was changed.".into()));
+        return Err(Error::Conflict(
+            "This merchant has no legacy connection any more, so there is nothing to upgrade. Nothing was changed."
+                .into(),
+        ));
     }
     let details = match connection::read_details(&keys.environment, &keys.client_id, &keys.secret) {
         Ok(details) => details,
@@ -239,16 +243,16 @@ async fn upgrade(
     };
     match connection::save(&app, merchant, &visitor.installation_actor(&app), &details).await? {
         Ok(Outcome::Ready) => Ok(see(here)
-            .saying("Upgraded. The old details are destroyed, and the merchant’s admins are told.")
+            .saying("Upgraded. The old details are destroyed. The merchant’s admins, if it has any, are told.")
             .into_response()),
-        // The page says what PayPal said, and what to do.
+        // The page says what PayPal said, and what to do; the Client ID need not be typed again.
         Ok(
             Outcome::WrongDetails
             | Outcome::SandboxDetails
             | Outcome::LiveDetails
             | Outcome::PayoutsMissing
             | Outcome::Unreachable,
-        ) => Ok(see(here).into_response()),
+        ) => unaccepted(&load(&app, &visitor, merchant, keys, FormErrors::new()).await?),
         Err(why) => {
             let mut errors = FormErrors::new();
             let (field, message) = refusal_words(&why);
@@ -300,6 +304,7 @@ async fn enter(State(app): State<App>, visitor: Visitor, Form(typed): Form<Enter
     }
     let (Some(merchant), Ok(details)) = (merchant, &read) else {
         for (field, problem) in read.err().into_iter().flatten() {
+            let problem = if field == "environment" { "choose one" } else { problem };
             let of = match field {
                 "api_username" => "API user name",
                 "api_password" => "API password",
@@ -318,12 +323,18 @@ async fn enter(State(app): State<App>, visitor: Visitor, Form(typed): Form<Enter
             let said = match entered {
                 Put::Added => "Entered. The three details are sealed here and never shown again.",
                 Put::Unchanged => "Nothing was changed: the merchant had this connection already.",
-                Put::Replaced => "Replaced. The details that were here before are destroyed.",
+                Put::Replaced => "Entered. Details that were here before are destroyed.",
             };
             Ok(see(format!("{PAGE}/{merchant}")).saying(said).into_response())
         }
         Err(why) => {
-            errors.add("merchant", sentence(&why.to_string()));
+            let what = match why {
+                NotPut::Differs => " Tick the box below if what you entered is right.",
+                NotPut::Disconnected => " Tick the box below if it is to come back.",
+                NotPut::EnvironmentFixed => " Choose that environment.",
+                NotPut::Connected | NotPut::Upgraded => "",
+            };
+            errors.add("merchant", sentence(&why.to_string()) + what);
             unaccepted(&New::of(&visitor, typed, errors))
         }
     }

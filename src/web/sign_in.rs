@@ -8,12 +8,13 @@ use super::routes::{Access, Routes};
 use super::second_step;
 use super::session;
 use super::visitor::{self, SIGNED_IN, SignedIn, Visitor, Who};
-use super::{Error, Form, Query};
+use super::{Error, Form, Path, Query, Signed};
 use crate::app::{App, Hints};
 use crate::audit::{self, Actor};
 use crate::id::{MerchantId, PersonId};
 use crate::password;
 use crate::people;
+use crate::role::Role;
 use anyhow::Context;
 use askama::Template;
 use axum::extract::State;
@@ -32,6 +33,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(Access::Public, "/sign-in", sign_in)
         .post(Access::SignedIn, "/sign-out", sign_out)
         .post(Access::SignedIn, "/merchant", choose_merchant)
+        .get(Role::Viewer, "/merchants/{id}", ask_merchant)
         .get(Access::SignedIn, "/no-merchant", no_merchant)
 }
 
@@ -211,6 +213,32 @@ async fn sign_out(State(app): State<App>, session: Session, visitor: Visitor) ->
 #[derive(Debug, Deserialize)]
 struct MerchantForm {
     merchant: MerchantId,
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Template)]
+#[template(path = "account/other_merchant.html")]
+struct OtherMerchant {
+    frame: Frame,
+    merchant: MerchantId,
+    name: String,
+    next: String,
+}
+
+/// Links in mails lead here: they are about one merchant, and whoever follows them may work for another at the moment.
+/// A link alone changes nothing, so they are asked.
+async fn ask_merchant(
+    signed: Signed,
+    Path(merchant): Path<MerchantId>,
+    Query(Next { next }): Query<Next>,
+) -> Result<Response> {
+    if signed.merchant == merchant {
+        return Ok(see(local_path(&next).unwrap_or("/")).into_response());
+    }
+    let found = signed.merchants.iter().find(|(id, _)| *id == merchant);
+    let (_, name) = found.ok_or(Error::NotFound)?.clone();
+    page(&OtherMerchant { frame: signed.frame(Section::None), merchant, name, next })
 }
 
 async fn choose_merchant(
@@ -224,7 +252,8 @@ async fn choose_merchant(
         return Err(Error::NotFound);
     };
     work_for(&app, &session, &visitor, form.merchant).await?;
-    Ok(see("/").saying(format!("You now work for {name}.")).into_response())
+    let next = local_path(&form.next).unwrap_or("/");
+    Ok(see(next).saying(format!("You now work for {name}.")).into_response())
 }
 
 #[derive(Template)]

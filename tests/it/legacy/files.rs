@@ -44,7 +44,7 @@ async fn a_thousand_merchants_come_in_and_every_broken_line_is_named() {
     // Each with what is said of it.
     let broken: Vec<(String, &str)> = vec![
         (line("Merchant 9999", "live"), "merchant: there is no merchant of this name"),
-        (line("", "live"), "merchant: there is no merchant"),
+        (line("", "live"), "merchant: it is empty"),
         (line("Acme", "live"), "connected through PayPal’s Payouts API already"),
         (good(1), "the same merchant as in line 2"),
         (line("Merchant 1001", "production"), "environment: write live, sandbox or simulator"),

@@ -33,7 +33,7 @@ pub(super) async fn enter(world: &World, merchant: MerchantId, environment: &str
     let [user, password, signature] = CANARIES.map(SecretString::from);
     let details = LegacyDetails::read(environment, &user, &password, &signature).unwrap();
     let mut tx = world.app.database.merchant(merchant).await.unwrap();
-    put(&mut tx, &world.app.vault, &world.actor(), &details, None, false).await.unwrap().unwrap();
+    put(&mut tx, &world.app.vault, &world.actor(), &details, None, true).await.unwrap().unwrap();
     tx.commit().await.unwrap();
 }
 

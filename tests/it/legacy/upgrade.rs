@@ -123,3 +123,27 @@ async fn two_connections_are_never_in_force_at_once() {
     let refused = sqlx::query(unwiped).bind(world.merchant).execute(&mut *tx).await.unwrap_err();
     assert!(refused.to_string().contains("what_is_not_in_force_keeps_no_legacy_secret"), "{refused}");
 }
+
+/// Two people save at once: PayPal is asked about both, and the one who came last counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_save_at_once_one_is_told_that_the_other_was_faster() {
+    let world = legacy_world().await;
+    let ann = world.site.signed_in("ann@example.com").await;
+    let form = ann.open(FORM).await;
+    world.fault(json!({"call": "token", "what": "delay_before", "nth": 1, "ms": 1500})).await;
+    let first = ann.submit(&form, FORM, &[("client_id", "other-client"), ("secret", "other-secret")]);
+    let second = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        let other = world.site.signed_in("ann@example.com").await;
+        let card = other.open(CARD).await;
+        assert!(card.text().contains("PayPal is being asked about these details"), "{}", card.text());
+        assert!(!card.text().contains("Check again"), "{}", card.text());
+        let form = other.open(FORM).await;
+        other.submit(&form, FORM, &[("client_id", "demo-client"), ("secret", "demo-secret")]).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert!(second.text().contains("Upgraded."), "{}", second.text());
+    assert_eq!(first.status, 422);
+    assert!(first.text().contains("Somebody else changed this connection while PayPal was asked"), "{}", first.text());
+    assert_eq!(in_force(&world, world.merchant).await, (vec!["rest".to_owned()], false));
+}

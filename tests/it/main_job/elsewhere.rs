@@ -12,6 +12,7 @@ async fn by_hand(script: Script) {
     office.says("Marked as paid: USD 80.00. Reference: Bank transfer 88-12.").await;
     assert_eq!(office.world.standings().await["paid"], 1);
     office.press("Put back to due").await;
+    office.press("Put all of it back").await;
     office.says("Everything in this batch is due again.").await;
     assert_eq!(office.world.standings().await.get("paid"), None);
     office.go("/affiliate_payments/pay").await;
@@ -51,6 +52,7 @@ async fn an_exported_file_holds_its_commissions_until_it_is_paid_or_put_back() {
 
     office.go(&batch).await;
     office.press("Put back to due").await;
+    office.press("Put all of it back").await;
     office.says("Everything in this batch is due again.").await;
     office.choose("tom@example.com, USD 80.00", "Export CSV for Mass Payment").await;
     office.press("Export a file for 1 affiliate, USD 80.00").await;

@@ -60,6 +60,7 @@ async fn belongings(world: &mut World, ann: &Client) -> BTreeMap<&'static str, U
         ("people", pia.0),
         ("invitations", one("select id from invitations").await),
         ("payments", one(UNKNOWN_PAYMENT).await),
+        ("merchants", world.merchant.0),
     ]
     .into()
 }
