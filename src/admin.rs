@@ -152,8 +152,6 @@ pub async fn add_person(
     role: Role,
     new: NewPerson,
 ) -> Result<Added, Refused> {
-    fit(check_person(&new))?;
-    let hash = hash(&new.password).await?;
     let now = clock.now();
     let mut tx = begin(database).await?;
     let Some(merchant) = merchant_named(&mut tx, merchant).await? else {
@@ -168,7 +166,10 @@ pub async fn add_person(
     let was = was.fetch_optional(&mut *tx).await?;
     let person = match known {
         Some(person) => person,
-        None => insert_person(&mut tx, &new, &hash, now).await?,
+        None => {
+            fit(check_person(&new))?;
+            insert_person(&mut tx, &new, &hash(&new.password).await?, now).await?
+        }
     };
     set_role(&mut tx, (merchant, person), role, now).await?;
     let (added, action) = match (known, was) {
@@ -180,6 +181,11 @@ pub async fn add_person(
     record_for(&mut tx, merchant, &nobody(now), action, &format!("person {person}"), details).await?;
     tx.commit().await?;
     Ok(added)
+}
+
+/// Whether somebody signs in with this e-mail: they have a password.
+pub async fn is_known(database: &Database, email: &str) -> sqlx::Result<bool> {
+    Ok(person_of(&mut *begin(database).await?, email).await?.is_some())
 }
 
 /// Makes somebody an administrator of the installation, or takes that away. Every merchant they belong to is told.

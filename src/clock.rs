@@ -51,6 +51,12 @@ impl Clock {
     }
 }
 
+/// The exact name of a time zone: of a place, or UTC. Others are this machine's own ("localtime"), or tell no place's day.
+pub(crate) fn zone_named(typed: &str) -> Option<String> {
+    let zone = jiff::tz::TimeZone::get(typed.trim()).ok()?;
+    zone.iana_name().filter(|name| name.contains('/') || *name == "UTC").map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

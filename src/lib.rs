@@ -23,6 +23,7 @@ pub mod legacy;
 pub mod mail;
 pub mod master_key;
 pub mod money;
+mod name;
 mod newcomer;
 pub mod password;
 pub mod payout;

@@ -213,7 +213,9 @@ async fn add_merchants(database: &Database, names: Vec<String>, time_zone: &str)
 }
 
 async fn add_person(database: &Database, email: &str, merchant: &str, role: Role) -> anyhow::Result<String> {
-    let new = NewPerson { email: email.to_owned(), name: String::new(), password: read_password()? };
+    // Only somebody new needs one.
+    let password = if admin::is_known(database, email).await? { SecretString::default() } else { read_password()? };
+    let new = NewPerson { email: email.to_owned(), name: String::new(), password };
     Ok(match admin::add_person(database, &Clock::system(), merchant, role, new).await? {
         Added::Person(_) => format!("{email} can sign in now, as {role} of {merchant}"),
         Added::Membership(_) => format!("{email} is {role} of {merchant} now too, with the password they have"),

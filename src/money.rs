@@ -161,6 +161,14 @@ pub fn for_people(amount: Decimal, currency: Currency) -> String {
     grouped
 }
 
+/// A number as people write amounts: digits, one point, and perhaps a minus before them. Neither grouping nor an exponent:
+/// what "1e5" or "1,000" was meant to be is not guessed.
+pub fn plain(text: &str) -> Option<Decimal> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    text.parse().ok().filter(|_| is_plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

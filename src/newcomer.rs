@@ -1,5 +1,7 @@
 //! A merchant or a person about to be added: what was entered for them, and whether it can be.
 
+use crate::clock::zone_named;
+use crate::name::{NOT_ONE_LINE, is_one_line};
 use crate::password;
 use secrecy::SecretString;
 
@@ -44,7 +46,10 @@ pub(crate) fn check_merchant(new: &NewMerchant) -> Result<String, Vec<Problem>> 
     if !(1..=200).contains(&new.name.trim().chars().count()) {
         problems.push(Problem::new("merchant", "a merchant's name has 1 to 200 characters"));
     }
-    let zone = jiff::tz::TimeZone::get(new.time_zone.trim()).ok().and_then(|zone| zone.iana_name().map(str::to_owned));
+    if !is_one_line(&new.name) {
+        problems.push(Problem::new("merchant", NOT_ONE_LINE));
+    }
+    let zone = zone_named(&new.time_zone);
     if zone.is_none() {
         let message =
             format!("{:?} is no time zone; write it as in Europe/Berlin or America/New_York", new.time_zone.trim());
@@ -56,6 +61,9 @@ pub(crate) fn check_merchant(new: &NewMerchant) -> Result<String, Vec<Problem>> 
 pub(crate) fn check_person(new: &NewPerson) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
     problems.extend(check_address(&new.email).err());
+    if !is_one_line(&new.name) {
+        problems.push(Problem::new("name", NOT_ONE_LINE));
+    }
     if let Err(unfit) = password::check(&new.password, &[&new.email, &new.name]) {
         problems.push(Problem::new("password", unfit.to_string()));
     }

@@ -1,6 +1,7 @@
 //! What a person or a file may say about an affiliate, and what is wrong with it.
 
 use super::address::{check_email, check_receiver};
+use crate::name::is_one_line;
 use serde::{Deserialize, Serialize};
 
 /// The longest name, and the longest code; the schema says the same.
@@ -54,6 +55,9 @@ impl Raw {
         {
             if value.trim().chars().count() > NAME_CHARS {
                 wrong(field, format!("{label} may have up to {NAME_CHARS} characters."));
+            }
+            if !is_one_line(value) {
+                wrong(field, format!("{label} is one line, without marks that turn the direction of writing."));
             }
         }
         let (email, code, paypal_email) = (given(&self.email), given(&self.code), given(&self.paypal_email));

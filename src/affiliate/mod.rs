@@ -10,7 +10,7 @@ mod store;
 pub use address::{BadEmail, PAYPAL_RECEIVER_BYTES, check_email, check_receiver};
 pub use details::{Details, Field, Problem, Raw};
 pub use list::{Filter, Listed, Place, Sort, count, due, list};
-pub use store::{Change, add, change, find, release, set_status};
+pub use store::{Change, NotReleased, add, change, find, release, set_status};
 
 use crate::id::AffiliateId;
 use crate::money::{Currency, for_people};

@@ -77,6 +77,10 @@ pub async fn change(
             receiver_changed_at = case
                 when lower(coalesce(paypal_email, email)) is distinct from lower(coalesce($8, $4)) then $9
                 else receiver_changed_at
+            end,
+            receiver_changed_by = case
+                when lower(coalesce(paypal_email, email)) is distinct from lower(coalesce($8, $4)) then $10
+                else receiver_changed_by
             end
         where merchant_id = $1 and id = $2 and version = $3",
         merchant.0,
@@ -87,7 +91,8 @@ pub async fn change(
         details.last_name,
         details.code,
         details.paypal_email,
-        actor.at
+        actor.at,
+        actor.person.map(|person| person.0)
     )
     .execute(&mut **tx)
     .await;
@@ -137,23 +142,57 @@ pub async fn set_status(tx: &mut Tx, actor: &Actor, id: AffiliateId, status: Sta
     Ok(true)
 }
 
-/// Somebody who may pay vouches for a changed address: payments to it are held no longer. False if they were not.
-pub async fn release(tx: &mut Tx, actor: &Actor, id: AffiliateId, why: &str) -> sqlx::Result<bool> {
+/// Somebody who may pay vouches for a changed address: payments to it are held no longer. Whoever changed it vouches for
+/// it only where nobody else could: else one stolen session would send money wherever it likes.
+pub async fn release(tx: &mut Tx, actor: &Actor, id: AffiliateId, why: &str) -> sqlx::Result<Result<(), NotReleased>> {
     let merchant = tx.merchant();
-    let released = sqlx::query!(
+    let person = actor.person.map(|person| person.0);
+    let held = sqlx::query!(
+        r#"
+        select receiver_changed_by is not distinct from $3 and exists (
+            select
+            from memberships m
+            where m.merchant_id = $1
+                and m.role in ('approver', 'admin')
+                and m.deactivated_at is null
+                and m.person_id is distinct from $3
+        ) as "own!"
+        from affiliates
+        where merchant_id = $1 and id = $2 and held_until > $4
+        for update
+        "#,
+        merchant.0,
+        id.0,
+        person,
+        actor.at
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    match held {
+        None => return Ok(Err(NotReleased::NotHeld)),
+        Some(held) if held.own => return Ok(Err(NotReleased::Own)),
+        Some(_) => {}
+    }
+    sqlx::query!(
         "update affiliates set held_until = null, updated_at = $3, version = version + 1
-        where merchant_id = $1 and id = $2 and held_until > $3",
+        where merchant_id = $1 and id = $2",
         merchant.0,
         id.0,
         actor.at
     )
     .execute(&mut **tx)
     .await?;
-    if released.rows_affected() == 0 {
-        return Ok(false);
-    }
     audit::record(tx, actor, "changed address vouched for", &object(id), json!({ "why": why })).await?;
-    Ok(true)
+    Ok(Ok(()))
+}
+
+/// Why an address is held on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotReleased {
+    /// It is not held.
+    NotHeld,
+    /// They have changed it themselves, and somebody else could vouch for it.
+    Own,
 }
 
 /// The named index becomes a message at its field; any other error stays one.

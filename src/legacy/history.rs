@@ -8,10 +8,9 @@ use crate::clock::Clock;
 use crate::connection::legacy;
 use crate::database::Database;
 use crate::id::MerchantId;
-use crate::money::{Currency, Money};
+use crate::money::{Currency, Money, plain};
 use crate::payout::masspay::{End, NotTaken, Past, Taken, bring_in};
 use anyhow::Context;
-use rust_decimal::Decimal;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
@@ -129,9 +128,7 @@ impl Places {
             "write completed if the affiliate has the money, failed if not, or unknown; PayPal’s own words are known too",
         ))?;
         let currency: Currency = currency.parse().map_err(|_| ("currency", "PayPal does not pay out this currency"))?;
-        let is_plain = amount.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
-        let amount = amount.parse::<Decimal>().ok().filter(|_| is_plain);
-        let amount = amount.ok_or(("amount", "write it with a point, as in 1234.50"))?;
+        let amount = plain(amount).ok_or(("amount", "write it with a point, as in 1234.50"))?;
         let amount = Money::new(amount, currency).map_err(|_| {
             ("amount", "write what was paid: more than zero, with no more decimals than the currency has")
         })?;

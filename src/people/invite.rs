@@ -4,7 +4,7 @@
 use crate::app::App;
 use crate::audit::{self, Actor};
 use crate::database::Tx;
-use crate::id::{InvitationId, MerchantId};
+use crate::id::{InvitationId, MerchantId, PersonId};
 use crate::newcomer::{Problem, check_address};
 use crate::role::Role;
 use crate::vault::{Place, Vault};
@@ -13,6 +13,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
+
+/// Mails with a link within an hour: to one address, and of one merchant.
+const MAILS_TO_ONE: i64 = 3;
+const MAILS: i64 = 50;
 
 /// A link that nobody followed for so long is void.
 pub const LASTS: Duration = Duration::days(7);
@@ -88,6 +92,9 @@ pub async fn invite(
             if member.deactivated_at.is_some() { "was deactivated; reactivate them below" } else { "is a member" };
         return Ok(Err(Problem::new("email", format!("{} {what}", member.email))));
     }
+    if let Some(problem) = too_many(tx, email, actor.at).await? {
+        return Ok(Err(problem));
+    }
     let id = InvitationId::new();
     let link = mint(&app.vault, merchant, id, 1);
     let invited = sqlx::query!(
@@ -113,8 +120,52 @@ pub async fn invite(
     Ok(Ok(send(app, tx, actor, id, email, 1).await?))
 }
 
+/// Nobody's mailbox is filled from here: so many mails of the last hour to one address, or of one merchant, are enough.
+async fn too_many(tx: &mut Tx, email: &str, now: OffsetDateTime) -> sqlx::Result<Option<Problem>> {
+    let merchant = tx.merchant();
+    let sent = sqlx::query!(
+        r#"
+        select count(*) filter (where lower(recipient) = lower($2)) as "to_one!", count(*) as "all!"
+        from mails
+        where merchant_id = $1 and kind = 'invitation' and created_at > $3
+        "#,
+        merchant.0,
+        email,
+        now - Duration::HOUR
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    let too_many = sent.to_one >= MAILS_TO_ONE || sent.all >= MAILS;
+    Ok(too_many.then(|| Problem::new("email", "many invitations were sent within the last hour; wait, then try again")))
+}
+
+/// Whoever may invite nobody any more leaves no door open.
+pub(super) async fn revoke_those_of(tx: &mut Tx, actor: &Actor, inviter: PersonId) -> sqlx::Result<()> {
+    let merchant = tx.merchant();
+    let open = sqlx::query_scalar!(
+        r#"
+        select id as "id: InvitationId"
+        from invitations
+        where merchant_id = $1 and invited_by = $2 and accepted_at is null and revoked_at is null
+        "#,
+        merchant.0,
+        inviter.0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    for id in open {
+        revoke(tx, actor, id).await?;
+    }
+    Ok(())
+}
+
 /// Makes a new link for another week; the one before it is void. Nothing if the invitation is not open.
-pub async fn send_again(app: &App, tx: &mut Tx, actor: &Actor, id: InvitationId) -> sqlx::Result<Option<Sent>> {
+pub async fn send_again(
+    app: &App,
+    tx: &mut Tx,
+    actor: &Actor,
+    id: InvitationId,
+) -> sqlx::Result<Option<Result<Sent, Problem>>> {
     let merchant = tx.merchant();
     let Some(row) = sqlx::query!(
         "update invitations
@@ -130,6 +181,9 @@ pub async fn send_again(app: &App, tx: &mut Tx, actor: &Actor, id: InvitationId)
     else {
         return Ok(None);
     };
+    if let Some(problem) = too_many(tx, &row.email, actor.at).await? {
+        return Ok(Some(Err(problem)));
+    }
     let link = mint(&app.vault, merchant, id, row.sendings);
     sqlx::query!(
         "update invitations set secret_sha256 = $3 where merchant_id = $1 and id = $2",
@@ -140,7 +194,7 @@ pub async fn send_again(app: &App, tx: &mut Tx, actor: &Actor, id: InvitationId)
     .execute(&mut **tx)
     .await?;
     audit::record(tx, actor, "invitation sent again", &object(id), json!({ "email": row.email })).await?;
-    send(app, tx, actor, id, &row.email, row.sendings).await.map(Some)
+    Ok(Some(Ok(send(app, tx, actor, id, &row.email, row.sendings).await?)))
 }
 
 /// Makes an invitation void: whose it was, unless it is not open.

@@ -128,6 +128,9 @@ pub async fn change(
     )
     .execute(&mut **tx)
     .await?;
+    if deactivated_at.is_some() || role != Role::Admin {
+        invite::revoke_those_of(tx, actor, person).await?;
+    }
     let told = |role: Role, active: bool| json!({ "role": role.name(), "active": active });
     let details = json!({
         "email": member.email,

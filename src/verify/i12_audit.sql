@@ -37,6 +37,12 @@ chains as (
         order by merchant_id, number desc
     ) l on l.merchant_id = h.merchant_id
     where $1::uuid is null or coalesce(h.merchant_id, l.merchant_id) = $1
+    union all
+    -- Whoever has people has entries: the first of them was entered.
+    select format('merchant %s has people and no entry at all', m.merchant_id)
+    from (select distinct merchant_id from memberships) m
+    where ($1::uuid is null or m.merchant_id = $1)
+        and not exists (select from audit_links l where l.merchant_id = m.merchant_id)
 )
 select
     'audit entries' as "things!",

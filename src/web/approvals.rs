@@ -128,6 +128,7 @@ struct Show {
     /// The largest payments, with what deserves a look.
     marked: Vec<Marked>,
     others: Vec<String>,
+    has_factor: bool,
     zone: String,
 }
 
@@ -164,7 +165,14 @@ async fn show(Has(app): Has<App>, signed: Signed, Path(id): Path<RequestId>) -> 
     let marked = review::marked(&mut tx, id, app.clock.now(), SHOWN).await?;
     let others = approval::others(&mut tx, approval.asked_by).await?;
     let row = Row::of(approval, &signed);
-    page(&Show { frame: signed.frame(Section::Payouts), row, marked, others, zone: signed.time_zone.clone() })
+    page(&Show {
+        frame: signed.frame(Section::Payouts),
+        row,
+        marked,
+        others,
+        has_factor: signed.has_factor,
+        zone: signed.time_zone.clone(),
+    })
 }
 
 #[derive(Deserialize, Default)]
@@ -201,6 +209,10 @@ fn refusal(asked: &Approval, refused: Refused) -> Result<Response> {
         Refused::Own => Err(Error::Conflict(
             "You asked for this payment, so someone else must approve it. Nothing was paid.".into(),
         )),
+        Refused::NoFactor => {
+            let said = "Nothing was paid yet: approving needs a second factor. Set one up here, then approve.";
+            Ok(see("/account").with(Tone::Warning, said).into_response())
+        }
         Refused::Changed(why) => warn(format!("{why} Nothing was paid; everything in it is due again.")),
         Refused::Other => warn("What you saw is not what would be paid. Nothing was paid; look at it again.".into()),
         Refused::Restored => Err(Error::Conflict(NOT_SIGNED_OFF.into())),

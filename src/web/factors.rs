@@ -3,6 +3,7 @@
 use super::account::ACCOUNT;
 use super::page::{FormErrors, Frame, Section, page, see, unaccepted};
 use super::routes::{Access, Routes};
+use super::visitor::{SIGNED_IN, SignedIn};
 use super::{Error, Form, Oneself, Result, Tone, Visitor};
 use crate::app::App;
 use crate::factor::authenticator::{self, SetUp};
@@ -84,11 +85,13 @@ struct Code {
 
 async fn confirm(
     State(app): State<App>,
+    session: Session,
     visitor: Visitor,
     oneself: Oneself,
     Form(typed): Form<Code>,
 ) -> Result<Response> {
     if let Some(codes) = authenticator::confirm(&app, &oneself.actor(&app), oneself.person, &typed.code).await? {
+        keep_in(&session).await?;
         return made(&visitor, codes, "Your app is set up: sign-in asks for its code from now on.");
     }
     let Some(set_up) = authenticator::starting(&app, oneself.person, &oneself.email).await? else {
@@ -97,6 +100,17 @@ async fn confirm(
     let mut errors = FormErrors::new();
     errors.add("code", "This is not the app’s code. Type the one that it shows now; its clock must be right.");
     unaccepted(&Authenticator { frame: frame(&visitor), errors, set_up })
+}
+
+/// The factor was made in this session, which goes on; others of this person, in which it was not shown, do not.
+async fn keep_in(session: &Session) -> Result<()> {
+    let kept: Option<SignedIn> = session.get(SIGNED_IN).await.context("the session could not be read")?;
+    let kept = kept.context("they have signed in")?;
+    session
+        .insert(SIGNED_IN, SignedIn { by_factor: true, ..kept })
+        .await
+        .context("the session could not be written")?;
+    Ok(())
 }
 
 /// Recovery codes, which are shown this once: in no flash, which the database would keep.
@@ -174,7 +188,10 @@ async fn add_passkey(
     } else if let Some(asked) = asked {
         let actor = oneself.actor(&app);
         match passkey::register(&app, &actor, oneself.person, name, &typed.passkey, &asked).await? {
-            Ok(codes) => return made(&visitor, codes, "Your passkey is added: sign-in asks for it from now on."),
+            Ok(codes) => {
+                keep_in(&session).await?;
+                return made(&visitor, codes, "Your passkey is added: sign-in asks for it from now on.");
+            }
             Err(passkey::Refused::Known) => errors.add("passkey", "This passkey is in your account already."),
             Err(passkey::Refused::Wrong) => errors.add("passkey", NOT_MADE),
         }

@@ -121,7 +121,7 @@ async fn join(
             Ok((offer, person)) => {
                 match visitor.who {
                     Who::Stranger => {
-                        sign_in::enter_for(&app, &session, person, Some(offer.merchant), &visitor).await?;
+                        sign_in::enter_for(&app, &session, (person, Some(offer.merchant)), &visitor, false).await?;
                     }
                     Who::Outsider(_) | Who::Member(_) => {
                         sign_in::work_for(&app, &session, &visitor, offer.merchant).await?;

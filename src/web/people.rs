@@ -137,7 +137,13 @@ async fn told(app: &App, signed: &Signed, sent: Sent) -> Result<Response> {
 async fn send_again(State(app): State<App>, signed: Signed, Path(id): Path<InvitationId>) -> Result<Response> {
     fresh::demand(&signed, PEOPLE)?;
     let mut tx = signed.tx(&app).await?;
-    let sent = invite::send_again(&app, &mut tx, &signed.actor(&app), id).await?.ok_or(Error::NotFound)?;
+    let sent = match invite::send_again(&app, &mut tx, &signed.actor(&app), id).await?.ok_or(Error::NotFound)? {
+        Ok(sent) => sent,
+        Err(problem) => {
+            let said = format!("Nothing was sent: {}.", problem.message);
+            return Ok(see(PEOPLE).with(Tone::Warning, said).into_response());
+        }
+    };
     tx.commit().await?;
     app.wake.notify_waiters();
     told(&app, &signed, sent).await

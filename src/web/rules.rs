@@ -1,16 +1,18 @@
 //! `/settings/rules`: by which rules the merchant pays, with the sentence that they come to.
 
+use super::fresh;
+use super::pages::address;
 use super::{Form, Frame, Query, Result, Routes, Section, Signed, page, see, unaccepted};
 use crate::app::App;
+use crate::clock::zone_named;
 use crate::commission::due;
-use crate::money::{Currency, Money};
+use crate::money::{Currency, Money, plain};
 use crate::payout::approval;
 use crate::role::Role;
 use crate::rules::{self, Amounts, MAX_HOLD_DAYS, MAX_WAITING_DAYS, Rules};
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use rust_decimal::Decimal;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -89,6 +91,20 @@ impl Typed {
         }
     }
 
+    /// The page with all of it.
+    fn address(&self) -> String {
+        let of_form = |name: &str| AMOUNTS.iter().any(|(amount, _)| name.starts_with(amount));
+        let amounts = self.amounts.iter().filter(|(name, _)| of_form(name));
+        let mut fields: Vec<(&str, &str)> = amounts.map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        fields.extend([
+            ("waiting_days", self.waiting_days.as_str()),
+            ("hold_days", &self.hold_days),
+            ("time_zone", &self.time_zone),
+            ("currency_new", &self.currency_new),
+        ]);
+        address(PAGE, &fields)
+    }
+
     fn text(&self, name: &str, row: &str) -> &str {
         self.amounts.get(&format!("{name}_{row}")).map(|text| text.trim()).unwrap_or_default()
     }
@@ -105,8 +121,7 @@ impl Typed {
         };
         let waiting_days = days("waiting_days", &self.waiting_days, MAX_WAITING_DAYS, now.waiting_days);
         let hold_days = days("hold_days", &self.hold_days, MAX_HOLD_DAYS, now.hold_days);
-        let zone = jiff::tz::TimeZone::get(self.time_zone.trim()).ok();
-        let zone = zone.and_then(|zone| zone.iana_name().map(str::to_owned));
+        let zone = zone_named(&self.time_zone);
         if zone.is_none() {
             problems.add("time_zone", "Write the time zone as in Europe/Berlin or America/New_York.");
         }
@@ -132,7 +147,7 @@ impl Typed {
                 return None;
             }
             let field = format!("{name}_{row}");
-            let Ok(amount) = text.parse::<Decimal>() else {
+            let Some(amount) = plain(text) else {
                 problems.add(
                     field,
                     format!("{currency}: write amounts with a point and no grouping, as in 1000 or 20.50."),
@@ -213,8 +228,10 @@ impl Index {
     }
 }
 
-async fn index(State(app): State<App>, signed: Signed) -> Result<Response> {
-    page(&Index::load(&app, &signed).await?.0)
+/// With what was typed before somebody was asked whether it is them.
+async fn index(State(app): State<App>, signed: Signed, Query(typed): Query<Typed>) -> Result<Response> {
+    let index = Index::load(&app, &signed).await?.0;
+    page(&if typed.waiting_days.is_empty() { index } else { Index { typed, ..index } })
 }
 
 #[derive(Template)]
@@ -230,6 +247,8 @@ async fn sentence(State(app): State<App>, signed: Signed, Query(typed): Query<Ty
 }
 
 async fn save(State(app): State<App>, signed: Signed, Form(typed): Form<Typed>) -> Result<Response> {
+    // These rules hold back whoever has stolen a session, too.
+    fresh::demand(&signed, typed.address())?;
     let (shown, before) = Index::load(&app, &signed).await?;
     let (rules, problems) = typed.parse(&before);
     if !problems.is_empty() {

@@ -6,12 +6,11 @@ use super::pages::address;
 use super::{Error, Form, FormErrors, Frame, Query, Result, Routes, Section, Signed, Tone, page, see, unaccepted};
 use crate::app::App;
 use crate::factor::settings::{self, Security};
-use crate::money::{Currency, Money};
+use crate::money::{Currency, Money, plain};
 use crate::role::Role;
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use rust_decimal::Decimal;
 use serde::Deserialize;
 
 const PAGE: &str = "/settings/security";
@@ -117,7 +116,6 @@ fn read(amount: &str, currency: Currency) -> Result<Option<Money>, String> {
     if amount.trim().is_empty() {
         return Ok(None);
     }
-    let amount: Decimal =
-        amount.trim().parse().map_err(|_| "Write the amount with a point and without other signs, as in 1000.00.")?;
+    let amount = plain(amount.trim()).ok_or("Write the amount with a point and without other signs, as in 1000.00.")?;
     Money::new(amount, currency).map(Some).map_err(|problem| sentence(&problem.to_string()))
 }

@@ -5,7 +5,7 @@ use super::Form;
 use super::error::{Error, Result};
 use super::page::{FormErrors, Frame, page, see, sentence, unaccepted};
 use super::routes::{Access, Routes};
-use super::session;
+use super::session::{self, TooMany};
 use super::sign_in;
 use super::visitor::{self, Visitor};
 use crate::admin::{self, NewMerchant, NewPerson, Refused};
@@ -67,6 +67,8 @@ async fn set_up(
     let person = NewPerson { email: typed.email.clone(), name: typed.name.clone(), password: typed.password.clone() };
     if typed.again.expose_secret() != typed.password.expose_secret() {
         errors.add("again", "Type the same password twice; these two differ.");
+    } else if let Err(too_many) = try_code(&app, &typed.code, visitor.address.as_deref()).await? {
+        errors.add("code", too_many.words());
     } else if !admin::check_setup_code(&app.database, &typed.code).await? {
         wrong_code(&app, &mut errors).await?;
     } else {
@@ -74,7 +76,7 @@ async fn set_up(
             .await
         {
             Ok((_, person)) => {
-                sign_in::enter(&app, &session, person, &visitor).await?;
+                sign_in::enter(&app, &session, person, &visitor, false).await?;
                 return Ok(see("/").saying("Welcome. Stipend is set up, and you are its first admin.").into_response());
             }
             Err(Refused::Entered(problems)) => {
@@ -86,6 +88,18 @@ async fn set_up(
         }
     }
     unaccepted(&Setup { frame: visitor.frame(), errors, typed, zones: &ZONES })
+}
+
+/// Guesses are counted like those of a password; a right one gives its attempt back.
+async fn try_code(app: &App, code: &str, address: Option<&str>) -> Result<Result<(), TooMany>> {
+    let attempt = match session::attempt(app, "the first set-up", address).await? {
+        Ok(attempt) => attempt,
+        Err(too_many) => return Ok(Err(too_many)),
+    };
+    if admin::check_setup_code(&app.database, code).await? {
+        session::forgive(app, &attempt).await?;
+    }
+    Ok(Ok(()))
 }
 
 fn already_set_up() -> Error {

@@ -129,7 +129,7 @@ async fn sign_in(
     if session::person(&app, person).await?.is_some_and(|person| person.has_factor) {
         return second_step::begin(&app, &session, person, &form.next).await;
     }
-    enter(&app, &session, person, &visitor).await?;
+    enter(&app, &session, person, &visitor, false).await?;
     Ok(see(local_path(&form.next).unwrap_or("/")).into_response())
 }
 
@@ -157,24 +157,31 @@ pub(super) async fn check(
 }
 
 /// Makes the session this person's, under an id that nobody has seen before, and begins with the first of their merchants.
-pub(super) async fn enter(app: &App, session: &Session, person: PersonId, visitor: &Visitor) -> Result<()> {
+pub(super) async fn enter(
+    app: &App,
+    session: &Session,
+    person: PersonId,
+    visitor: &Visitor,
+    by_factor: bool,
+) -> Result<()> {
     let found = session::person(app, person).await?;
     let merchant = found.and_then(|found| found.memberships.first().map(|first| first.merchant));
-    enter_for(app, session, person, merchant, visitor).await
+    enter_for(app, session, (person, merchant), visitor, by_factor).await
 }
 
 /// The same for a merchant that was chosen.
 pub(super) async fn enter_for(
     app: &App,
     session: &Session,
-    person: PersonId,
-    merchant: Option<MerchantId>,
+    (person, merchant): (PersonId, Option<MerchantId>),
     visitor: &Visitor,
+    by_factor: bool,
 ) -> Result<()> {
     session.cycle_id().await.context("the session could not be renewed")?;
     visitor::renew_secret(session).await?;
     let (now, address, browser) = (app.clock.now(), visitor.address.clone(), visitor.browser.clone());
-    let signed_in = SignedIn { person, merchant, since: now, shown_at: now, address: address.clone(), browser };
+    let signed_in =
+        SignedIn { person, merchant, since: now, shown_at: now, by_factor, address: address.clone(), browser };
     session.insert(SIGNED_IN, signed_in).await.context("the session could not be written")?;
     tracing::info!(person.id = %person, "person {person} signed in");
     if let Some(merchant) = merchant {

@@ -34,6 +34,9 @@ pub(super) struct SignedIn {
     /// When they last showed that it is them: by a second factor, or by the password where there is none.
     #[serde(with = "time::serde::timestamp", default = "long_ago")]
     pub(super) shown_at: OffsetDateTime,
+    /// Whether a second factor was shown in it, or set up.
+    #[serde(default)]
+    pub(super) by_factor: bool,
     /// Where and with what it began, for the person's list of sessions.
     #[serde(default)]
     pub(super) address: Option<String>,
@@ -295,6 +298,10 @@ async fn find(app: &App, session: &Session, place: Place, page: bool) -> Result<
         return Ok(visitor);
     };
     let Some(person) = session::person(app, signed_in.person).await? else { return Ok(visitor) };
+    // Who has got a second factor since, elsewhere, shows it here too: whoever sits here may have the password alone.
+    if person.has_factor && !signed_in.by_factor {
+        return Ok(visitor);
+    }
     visitor.installation_admin = person.is_installation_admin.then_some(signed_in.person);
     visitor.oneself = Some(Oneself {
         person: signed_in.person,

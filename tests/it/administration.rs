@@ -128,12 +128,14 @@ async fn who_cannot_get_in_is_helped_from_the_command_line() {
     let set = stipend(&database, &["user", "password", "Ann@example.com"], "another password\n");
     assert!(set.status.success(), "{}", error_of(&set));
     assert!(password::verify(&"another password".into(), &people(&database).await[0].3));
+    let known = stipend(&database, &["user", "add", "ann@example.com", "--merchant", "Acme", "--role", "viewer"], "");
+    assert!(known.status.success(), "whoever has a password is asked for none: {}", error_of(&known));
     assert!(stipend(&database, &["user", "reset-factors", "ann@example.com"], "").status.success());
     assert!(!stipend(&database, &["user", "password", "ann@example.com"], "short\n").status.success());
     let unknown = stipend(&database, &["user", "reset-factors", "bob@example.com"], "");
     assert!(!unknown.status.success() && error_of(&unknown).contains("nobody signs in as bob@example.com"));
     let entries = audited(&database).await;
-    assert_eq!(entries[2..], ["password set by the operator", "second factors reset by the operator"]);
+    assert_eq!(entries[2..], ["password set by the operator", "role changed", "second factors reset by the operator"]);
 }
 
 async fn installation() -> (TestDatabase, String) {

@@ -23,6 +23,8 @@ pub enum Refused {
     Ended(State),
     /// Nobody approves their own.
     Own,
+    /// Nobody approves without a second factor.
+    NoFactor,
     /// What it stands on has changed, in a sentence: it has ended by that, and its money is due again.
     Changed(String),
     /// What was shown is not what would be paid.
@@ -79,6 +81,9 @@ pub async fn approve(
     if actor.person == Some(held.asked_by) {
         return Ok(Err(Refused::Own));
     }
+    if !has_factor(&mut tx, actor).await? {
+        return Ok(Err(Refused::NoFactor));
+    }
     if restoration::is_open(&mut tx).await? {
         return Ok(Err(Refused::Restored));
     }
@@ -119,6 +124,11 @@ pub async fn approve(
     tx.commit().await?;
     app.wake.notify_waiters();
     Ok(Ok(batches))
+}
+
+async fn has_factor(tx: &mut Tx, actor: &Actor) -> sqlx::Result<bool> {
+    let person = actor.person.map(|person| person.0);
+    sqlx::query_scalar!(r#"select coalesce(has_factor($1), false) as "has!""#, person).fetch_one(&mut **tx).await
 }
 
 /// Why it can be approved no more, if so: it is too late, or what it stands on has changed, by the marks of the triggers and

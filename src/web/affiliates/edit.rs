@@ -1,11 +1,13 @@
 //! Adding, editing and archiving an affiliate.
 
-use crate::affiliate::{self, Affiliate, Change, Raw, Status};
+use crate::affiliate::{self, Affiliate, Change, NotReleased, Raw, Status};
 use crate::app::App;
 use crate::id::AffiliateId;
 use crate::payout::decide::MAX_WHY;
 use crate::web::error::{Error, Result};
+use crate::web::fresh;
 use crate::web::page::{FormErrors, Frame, Section, See, Tone, html, page, see, unaccepted};
+use crate::web::pages::address;
 use crate::web::{Form, Path, Signed};
 use askama::Template;
 use axum::extract::State;
@@ -167,15 +169,23 @@ pub(super) async fn release(
     affiliate::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
     let page = see(format!("/affiliates/{id}"));
     let why = typed.why.trim();
+    fresh::demand(&signed, address(&format!("/affiliates/{id}"), &[("vouched", why)]))?;
     if why.is_empty() || why.chars().count() > MAX_WHY {
         let message = "Say how you know that the address is right, in at most 500 characters. Nothing was changed.";
         return Ok(page.with(Tone::Warning, message));
     }
-    if !affiliate::release(&mut tx, &signed.actor(&app), id, why).await? {
-        return Ok(page.with(Tone::Info, "Payments to this affiliate are not held."));
+    match affiliate::release(&mut tx, &signed.actor(&app), id, why).await? {
+        Ok(()) => {
+            tx.commit().await?;
+            Ok(page.saying("Noted. Payments to this address are not held any more."))
+        }
+        Err(NotReleased::NotHeld) => Ok(page.with(Tone::Info, "Payments to this affiliate are not held.")),
+        Err(NotReleased::Own) => {
+            let message =
+                "You changed this address, so somebody else who may pay must vouch for it. Nothing was changed.";
+            Ok(page.with(Tone::Warning, message))
+        }
     }
-    tx.commit().await?;
-    Ok(page.saying("Noted. Payments to this address are not held any more."))
 }
 
 async fn set_status(app: &App, signed: &Signed, id: AffiliateId, status: Status) -> Result<()> {

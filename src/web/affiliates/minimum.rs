@@ -4,7 +4,7 @@ use super::show::minimum_words;
 use crate::affiliate::{self, Affiliate};
 use crate::app::App;
 use crate::id::AffiliateId;
-use crate::money::{Currency, Money};
+use crate::money::{Currency, Money, plain};
 use crate::rules;
 use crate::web::error::{Error, Result};
 use crate::web::page::{FormErrors, Frame, Section, page, see, unaccepted};
@@ -31,7 +31,7 @@ impl Typed {
             return Ok((currency, None));
         }
         let odd = || ("minimum", "Write the amount with a point and no grouping, as in 20 or 20.50.".to_owned());
-        let amount: Decimal = minimum.parse().map_err(|_| odd())?;
+        let amount = plain(minimum).ok_or_else(odd)?;
         if amount.is_zero() {
             return Ok((currency, Some(Decimal::ZERO)));
         }

@@ -29,6 +29,8 @@ struct Head {
     receiver_changed: Option<When>,
     /// That the address changed, and until when that holds payments.
     held: Option<String>,
+    /// What is known of that already.
+    vouched: String,
     minimums: Vec<(Currency, Decimal)>,
     sums: Vec<Sums>,
     next: Vec<Answer>,
@@ -87,7 +89,7 @@ async fn head(app: &App, signed: &Signed, id: AffiliateId) -> Result<Head> {
     let held = until.map(|until| held_words(affiliate.receiver_changed_at, until, now, &signed.time_zone));
     let next = next::answers(app, signed, &mut tx, id, held.as_deref()).await?;
     let minimums = rules::minimums_of(&mut tx, id).await?;
-    Ok(Head { affiliate, added, receiver_changed, held, minimums, sums, next })
+    Ok(Head { affiliate, added, receiver_changed, held, vouched: String::new(), minimums, sums, next })
 }
 
 #[derive(Template)]
@@ -129,6 +131,8 @@ impl Commissions {
 #[serde(default)]
 pub(super) struct From {
     after: Option<CommissionId>,
+    /// What was typed about a changed address before somebody was asked whether it is them.
+    vouched: String,
 }
 
 pub(super) async fn commissions(
@@ -137,7 +141,7 @@ pub(super) async fn commissions(
     Path(id): Path<AffiliateId>,
     Query(from): Query<From>,
 ) -> Result<Response> {
-    let head = head(&app, &signed, id).await?;
+    let head = Head { vouched: from.vouched, ..head(&app, &signed, id).await? };
     let mut rows = account::commissions(&mut signed.tx(&app).await?, id, from.after, PAGE + 1).await?;
     let size = usize::try_from(PAGE).expect("a page is small");
     let more = rows.len() > size;

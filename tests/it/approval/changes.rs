@@ -2,10 +2,12 @@
 
 use super::{approve, ask, office};
 use crate::mail;
+use crate::rules::save;
 use crate::support::client::Client;
 use crate::support::letters::Letters;
 use crate::support::world::World;
 use stipend::payout::approval;
+use stipend::role::Role;
 use time::Duration;
 
 #[tokio::test]
@@ -58,7 +60,9 @@ async fn whatever_it_stands_on_ends_the_waiting_when_it_changes() {
     })
     .await;
     let page = ann.open(&ada).await;
-    ann.submit(&page, &format!("{ada}/release"), &[("why", "She called.")]).await;
+    let own = ann.submit(&page, &format!("{ada}/release"), &[("why", "She called.")]).await;
+    assert!(own.text().contains("somebody else who may pay must vouch for it"), "{}", own.text());
+    bob.submit(&bob.open(&ada).await, &format!("{ada}/release"), &[("why", "She called.")]).await;
     ended(&world, &ann, &bob, "was archived.", async || {
         ann.submit(&ann.open(&ada).await, &format!("{ada}/archival"), &[]).await;
     })
@@ -133,4 +137,26 @@ async fn who_asked_is_told_what_came_of_it() {
     assert!(approval::next(&world.app).await.unwrap());
     mail::post(&world).await;
     assert!(letters.to("ann@example.com").iter().any(|letter| letter.body.contains("Not approved in time")));
+}
+
+#[tokio::test]
+async fn nobody_approves_without_a_second_factor() {
+    let mut world = World::connected().await;
+    world.site.person("bob@example.com", "Acme", Role::Approver).await;
+    let ann = world.site.signed_in("ann@example.com").await;
+    save(&ann, &[("approval_above_USD", "100")]).await;
+    world.owe("ada@example.com", &["150.00"]).await;
+    let asked = ask(&ann, "paypal").await;
+    let at = asked.url.clone();
+    let bob = world.site.signed_in("bob@example.com").await;
+    let page = bob.open(&at).await;
+    assert!(page.text().contains("Approving needs a second factor"), "{}", page.text());
+    let content = asked.body.split("<code>").last().unwrap()[..64].to_owned();
+    let token = page.form("/sign-out").value("token").unwrap().to_owned();
+    let around = bob.post(&format!("{at}/approval"), &[("token", &token), ("content", &content)]).await;
+    assert_eq!(around.header("location"), "/account");
+    world.settle().await;
+    assert_eq!((world.standings().await["paying"], world.calls("create").await), (1, 0));
+    let bob = world.site.with_factor("bob@example.com").await;
+    assert!(approve(&bob, &at).await.text().contains("Approved."));
 }

@@ -11,6 +11,7 @@ async fn two_people(script: Script) {
     world.site.person("bob@example.com", "Acme", Role::Approver).await;
     let ann = world.site.signed_in("ann@example.com").await;
     save(&ann, &[("approval_above_USD", "100")]).await;
+    world.site.with_factor("bob@example.com").await;
     world.owe("ada@example.com", &["150.00"]).await;
     let office = Office::open(world, script).await;
     office.choose("ada@example.com, USD 150.00", "Pay via PayPal MassPay").await;

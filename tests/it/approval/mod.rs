@@ -19,7 +19,7 @@ pub async fn office(world: &World) -> (Client, Client, Client) {
     world.site.person("pia@example.com", "Acme", Role::Preparer).await;
     let ann = world.site.signed_in("ann@example.com").await;
     save(&ann, &[("approval_above_USD", "100")]).await;
-    (ann, world.site.signed_in("bob@example.com").await, world.site.signed_in("pia@example.com").await)
+    (ann, world.site.with_factor("bob@example.com").await, world.site.signed_in("pia@example.com").await)
 }
 
 /// Ticks everything that can be paid; the review.

@@ -17,6 +17,7 @@ async fn of_two_who_approve_at_once_one_does() {
     let (ann, ..) = office(&world).await;
     let bob = world.site.person("bob@example.com", "Acme", Role::Approver).await;
     let eve = world.site.person("eve@example.com", "Acme", Role::Admin).await;
+    world.site.with_factor("eve@example.com").await;
     for round in 0..6 {
         world.owe("ada@example.com", &["150.00"]).await;
         let page = ask(&ann, "paypal").await;

@@ -164,3 +164,12 @@ async fn what_there_was_before_the_chain_is_chained_by_the_migration() {
     note(&world, "afterwards").await;
     assert!(checked(&world).await.is_whole());
 }
+
+#[tokio::test]
+async fn a_chain_that_is_gone_is_missed() {
+    let world = World::new().await;
+    damage(&world, "delete from audit_entries; delete from audit_links; delete from audit_heads").await;
+    let report = verify(&world.app.database, None).await.unwrap();
+    assert_eq!(report.broken(), [Invariant::I12], "{report}");
+    assert!(report.to_string().contains("has people and no entry at all"), "{report}");
+}

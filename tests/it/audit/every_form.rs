@@ -232,7 +232,7 @@ impl Walk {
                 self.fill("/approvals/{id}/return", &asked, &format!("{asked}/return"), &fields).await;
                 continue;
             }
-            let bob = self.world.site.signed_in("bob@example.com").await;
+            let bob = self.world.site.with_factor("bob@example.com").await;
             let ann = std::mem::replace(&mut self.client, bob);
             self.fill("/approvals/{id}/approval", &asked, &format!("{asked}/approval"), &[]).await;
             self.client = ann;

@@ -1,6 +1,6 @@
 //! The account: sessions that can be seen and ended, and another password.
 
-use super::{is_in, pass};
+use super::{half_in, is_in, pass, second, set_up};
 use crate::support::client::{Client, Page};
 use crate::support::site::{PASSWORD, Site};
 use crate::support::world::World;
@@ -107,5 +107,25 @@ async fn who_belongs_to_no_merchant_has_an_account_all_the_same() {
         .unwrap();
     assert!(client.open("/").await.body.contains("href=\"/account\""));
     assert!(client.open("/account").await.text().contains("You sign in as viewer@example.com"));
-    super::set_up(&site, &client).await;
+    set_up(&site, &client).await;
+}
+
+/// Whoever has the password alone, and came in while there was no second factor, is out once there is one.
+#[tokio::test]
+async fn a_session_in_which_no_factor_was_shown_ends_when_one_is_set_up() {
+    let world = World::new().await;
+    let site = &world.site;
+    let thief = site.signed_in("ann@example.com").await;
+    let ann = site.signed_in("ann@example.com").await;
+    let token = thief.open("/account").await.form("/sign-out").value("token").unwrap().to_owned();
+    let (phone, codes) = set_up(site, &ann).await;
+    assert!(is_in(&ann).await && !is_in(&thief).await);
+    let taken = thief.post("/account/recovery-codes", &[("token", &token)]).await;
+    assert_eq!((taken.status, taken.header("location").split('?').next().unwrap()), (303, "/sign-in"));
+    let (client, page) = half_in(site, "ann@example.com").await;
+    second(&client, &page, &codes[0]).await;
+    assert!(is_in(&client).await, "her codes are as they were");
+    let (client, page) = half_in(site, "ann@example.com").await;
+    second(&client, &page, &phone.shows(site)).await;
+    assert!(is_in(&client).await && is_in(&ann).await);
 }

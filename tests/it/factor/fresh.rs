@@ -191,3 +191,31 @@ async fn a_large_file_asks_before_it_is_let_go() {
     assert_eq!(page.url, at);
     assert!(ann.submit(&page, &format!("{at}/upload"), &[("at", "")]).await.text().contains("It is being uploaded"));
 }
+
+#[tokio::test]
+async fn rules_and_held_addresses_ask_before_they_change_and_keep_what_was_typed() {
+    let mut world = World::connected().await;
+    world.site.person("pia@example.com", "Acme", Role::Preparer).await;
+    world.owe("ada@example.com", &["150.00"]).await;
+    let ada = format!("/affiliates/{}", world.affiliates["ada@example.com"]);
+    let pia = world.site.signed_in("pia@example.com").await;
+    pia.submit(&pia.open(&format!("{ada}/edit")).await, &ada, &[("paypal_email", "new@example.com")]).await;
+    let ann = world.site.signed_in("ann@example.com").await;
+    pass(&world.site, Duration::minutes(6));
+
+    let page = ann.open("/settings/rules").await;
+    let asked = ann.submit(&page, "/settings/rules", &[("approval_above_USD", "77"), ("hold_days", "0")]).await;
+    assert!(asked.url.starts_with("/confirm"), "{}", asked.url);
+    let back = ann.submit(&asked, "/confirm", &[("password", PASSWORD)]).await;
+    let form = back.form("/settings/rules");
+    assert_eq!((form.value("approval_above_USD"), form.value("hold_days")), (Some("77"), Some("0")));
+    assert!(!ann.open("/settings/rules").await.body.contains("value=\"77\""), "nothing is saved yet");
+    assert!(ann.submit(&back, "/settings/rules", &[]).await.text().contains("Saved."));
+
+    pass(&world.site, Duration::minutes(6));
+    let page = ann.open(&ada).await;
+    let asked = ann.submit(&page, &format!("{ada}/release"), &[("why", "She called.")]).await;
+    let back = ann.submit(&asked, "/confirm", &[("password", PASSWORD)]).await;
+    assert_eq!(back.form(&format!("{ada}/release")).value("why"), Some("She called."));
+    assert!(ann.submit(&back, &format!("{ada}/release"), &[]).await.text().contains("not held any more"));
+}

@@ -1,6 +1,7 @@
 //! Invitations: by mail or by hand, once and for a week, for one person and no other.
 
 use super::{accept, code, id_of, invite};
+use crate::mail::post;
 use crate::support::letters::Letters;
 use crate::support::site::{PASSWORD, Site};
 use crate::support::world::World;
@@ -224,4 +225,41 @@ async fn where_mails_leave_the_page_shows_no_link() {
     kept.push(("button", "save"));
     assert_eq!(admin.post("/settings/mail/invitation", &kept).await.status, 303);
     code(&invite(&admin, "by-hand@example.com", "viewer").await);
+}
+
+#[tokio::test]
+async fn a_mailbox_is_not_filled_with_invitations() {
+    let letters = Letters::folder();
+    let world = World::mailing(letters.path()).await;
+    let ann = world.site.signed_in("ann@example.com").await;
+    let mut page = invite(&ann, "new@example.com", "viewer").await;
+    let again = page.body.split("action=\"").find(|rest| rest.contains("/sending\"")).unwrap();
+    let again = again.split('"').next().unwrap().to_owned();
+    for _ in 0..4 {
+        page = ann.submit(&ann.open("/people").await, &again, &[]).await;
+    }
+    assert!(
+        page.text().contains("Nothing was sent: many invitations were sent within the last hour"),
+        "{}",
+        page.text()
+    );
+    post(&world).await;
+    assert_eq!(letters.to("new@example.com").len(), 1, "of three the last holds");
+}
+
+#[tokio::test]
+async fn a_name_is_one_line_and_reads_as_it_is_written() {
+    let site = Site::staffed().await;
+    let admin = site.signed_in("admin@example.com").await;
+    let code = code(&invite(&admin, "new@example.com", "viewer").await);
+    let guest = site.stranger();
+    let page = guest.open(&format!("/invitation?code={code}")).await;
+    for name in ["Eve\r\n\r\nhttps://evil.example", "Eve\u{202e}moc.live"] {
+        let fill = [("name", name), ("password", PASSWORD), ("again", PASSWORD)];
+        let refused = guest.submit(&page, "/invitation", &fill).await;
+        assert!(refused.status == 422 && refused.text().contains("A name is one line"), "{}", refused.text());
+    }
+    let form = admin.open("/affiliates/new").await;
+    let refused = admin.submit(&form, "/affiliates", &[("email", "a@example.com"), ("first_name", "A\nX")]).await;
+    assert!(refused.status == 422 && refused.text().contains("The first name is one line"), "{}", refused.text());
 }

@@ -121,3 +121,16 @@ async fn what_somebody_did_keeps_their_name() {
     refused.submit(&page, "/sign-in", &[("email", "new@example.com"), ("password", PASSWORD)]).await;
     assert_eq!(refused.open("/affiliates").await.url, "/no-merchant");
 }
+
+#[tokio::test]
+async fn who_may_invite_nobody_any_more_leaves_no_door_open() {
+    let site = Site::staffed().await;
+    site.person("other@example.com", "Acme", Role::Admin).await;
+    let other = site.signed_in("other@example.com").await;
+    let link = code(&invite(&other, "friend@example.com", "admin").await);
+    let admin = site.signed_in("admin@example.com").await;
+    press(&admin, id_of(&site, "other@example.com").await, "role", &[("role", "viewer")]).await;
+    let late = site.stranger().open(&format!("/invitation?code={link}")).await;
+    assert_eq!(late.status, 404, "{}", late.text());
+    assert!(!admin.open("/people").await.text().contains("friend@example.com"));
+}

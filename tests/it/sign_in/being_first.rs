@@ -87,3 +87,23 @@ async fn two_set_ups_race_and_one_wins() {
     assert_eq!(outcomes, [200, 409], "{} {}", one.text(), other.text());
     assert_eq!(people(&site).await, 1);
 }
+
+#[tokio::test]
+async fn who_guesses_the_code_has_to_wait() {
+    let (site, code) = fresh().await;
+    for _ in 0..5 {
+        assert!(set_up(&site.stranger(), "AAAA-AAAA", "eve@example.com", &[]).await.text().contains("not the code"));
+    }
+    let late = set_up(&site.stranger(), &code, "eve@example.com", &[]).await;
+    assert!(late.text().contains("Too many attempts failed. Wait 15 minutes"), "{}", late.text());
+    assert_eq!(people(&site).await, 0);
+}
+
+#[tokio::test]
+async fn a_time_zone_is_that_of_a_place() {
+    let (site, code) = fresh().await;
+    for zone in ["localtime", "posixrules", "Factory", "EST5EDT"] {
+        let page = set_up(&site.stranger(), &code, "ada@example.com", &[("time_zone", zone)]).await;
+        assert!(page.body.contains("id=\"wrong-time_zone\""), "{zone}");
+    }
+}

@@ -32,6 +32,10 @@ impl Office {
         self.browser.fill("email", email).await;
         self.browser.fill("password", PASSWORD).await;
         self.browser.press("Sign in").await;
+        if self.browser.current_url().await.unwrap().path() == "/sign-in/second" {
+            self.browser.fill("code", &self.world.site.recovery_code(email)).await;
+            self.browser.press("Sign in").await;
+        }
         self.press("Commissions Due").await;
         self.says("Upcoming Commissions").await;
     }

@@ -2,8 +2,9 @@
 
 use super::client;
 use super::postgres::{TestDatabase, database};
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use stipend::admin::{self, Added, NewMerchant, NewPerson};
 use stipend::app::App;
 use stipend::clock::Clock;
@@ -27,6 +28,8 @@ pub struct Site {
     /// How another process connects to the database.
     pub database_url: String,
     serving: JoinHandle<()>,
+    /// Recovery codes by e-mail.
+    codes: Mutex<HashMap<String, Vec<String>>>,
     _database: Option<TestDatabase>,
 }
 
@@ -72,7 +75,7 @@ impl Site {
         app.listens_at = Some(address.clone());
         let router = stipend::web::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { app, address, database_url, serving, _database: keep }
+        Self { app, address, database_url, serving, codes: Mutex::default(), _database: keep }
     }
 
     /// A site with one merchant, "Acme", and one person for each role: viewer@example.com and so on.
@@ -104,13 +107,32 @@ impl Site {
         client::Client::new(&self.address)
     }
 
-    /// Somebody who has signed in.
+    /// Somebody who has signed in, by a recovery code where [`with_factor`](Self::with_factor) gave them some.
     pub async fn signed_in(&self, email: &str) -> client::Client {
         let client = self.stranger();
         let page = client.open("/sign-in").await;
-        let landed = client.submit(&page, "/sign-in", &[("email", email), ("password", PASSWORD)]).await;
+        let mut landed = client.submit(&page, "/sign-in", &[("email", email), ("password", PASSWORD)]).await;
+        if landed.url.starts_with("/sign-in/second") {
+            let code = self.recovery_code(email);
+            landed = client.submit(&landed, "/sign-in/second", &[("code", &code)]).await;
+        }
         assert_eq!(landed.status, 200, "{}", landed.body);
         assert!(!landed.url.contains("sign-in"), "{email} could not sign in: {}", landed.body);
+        client
+    }
+}
+
+impl Site {
+    /// One that was not used yet.
+    pub fn recovery_code(&self, email: &str) -> String {
+        self.codes.lock().unwrap().get_mut(email).and_then(Vec::pop).expect("a recovery code is left")
+    }
+
+    /// Gives somebody an app that makes codes, and signs them in.
+    pub async fn with_factor(&self, email: &str) -> client::Client {
+        let client = self.signed_in(email).await;
+        let (_, codes) = crate::factor::set_up(self, &client).await;
+        self.codes.lock().unwrap().insert(email.to_owned(), codes);
         client
     }
 }
