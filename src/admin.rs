@@ -429,7 +429,18 @@ pub(crate) async fn set_role(
         role.name(),
         now,
     )
-    .execute(tx)
+    .execute(&mut *tx)
+    .await?;
+    // Whoever may invite nobody any more leaves no door open.
+    sqlx::query!(
+        "update invitations set revoked_at = $3
+        where merchant_id = $1 and invited_by = $2 and $4 and accepted_at is null and revoked_at is null",
+        merchant.0,
+        person.0,
+        now,
+        role != Role::Admin
+    )
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }

@@ -5,15 +5,13 @@ use crate::admin;
 use crate::audit::{Actor, record_for};
 use crate::database::Database;
 use crate::id::MerchantId;
+use crate::payout::restoration::STOPPED;
 use crate::presence;
 use anyhow::ensure;
 use serde_json::json;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-
-/// Why a batch is stuck then.
-const STOPPED: &str = "a backup was restored, and this batch may have been paid since";
 
 /// Every merchant who can pay through PayPal stops paying. Says how many there are.
 pub async fn begin(database: &Database, since: OffsetDateTime, now: OffsetDateTime) -> anyhow::Result<String> {
@@ -32,7 +30,8 @@ pub async fn begin(database: &Database, since: OffsetDateTime, now: OffsetDateTi
         where exists (select from connections c where c.merchant_id = m.id)
             or exists (select from dropzones d where d.merchant_id = m.id)
         on conflict (merchant_id) where signed_at is null
-            do update set since = least(restorations.since, excluded.since), look_at = excluded.look_at, events_at = null
+            do update set since = least(restorations.since, excluded.since), told_at = excluded.told_at,
+                look_at = excluded.look_at, events_at = null
         returning merchant_id as "merchant: MerchantId"
         "#,
         since,
@@ -93,6 +92,18 @@ async fn stop(tx: &mut PgConnection, since: OffsetDateTime, now: OffsetDateTime)
         since,
         now,
         STOPPED
+    )
+    .execute(&mut *tx)
+    .await?;
+    // What PayPal has is read anew: money that came back meanwhile is due, and another payment may have paid it.
+    sqlx::query!(
+        r#"
+        with folders as (
+            update dropzones set look_at = $1 where private_key is not null
+        )
+        update payout_batches set look_at = $1 where state = 'accepted' and rail = 'api'
+        "#,
+        now
     )
     .execute(&mut *tx)
     .await?;

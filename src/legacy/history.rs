@@ -85,16 +85,27 @@ pub async fn history(
         payments.entry(merchant).or_default().push((past.on, number, past));
     }
     for (merchant, mut of_merchant) in payments {
-        of_merchant.sort_by_key(|(on, number, _)| (*on, *number));
+        // What was not paid is only compared with what is here, so it comes last.
+        of_merchant.sort_by_key(|(on, number, past)| (past.end == End::NotPaid, *on, *number));
         for portion in of_merchant.chunks(PORTION) {
             let (numbers, payments): (Vec<u64>, Vec<Past>) =
                 portion.iter().map(|(_, number, past)| (*number, past.clone())).unzip();
-            refused.extend(use_lines(database, clock, merchant, (numbers, payments), reported).await?);
+            match use_lines(database, clock, merchant, (numbers, payments), reported).await {
+                Ok(more) => refused.extend(more),
+                Err(error) => {
+                    tell(refused, reported);
+                    return Err(error);
+                }
+            }
         }
     }
+    tell(refused, reported);
+    Ok(Ok(()))
+}
+
+fn tell(mut refused: Vec<(u64, String)>, reported: &mut Reported<'_>) {
     refused.sort();
     refused.iter().for_each(|(number, problem)| reported.broken(*number, problem));
-    Ok(Ok(()))
 }
 
 /// Where each column stands.

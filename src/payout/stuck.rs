@@ -274,13 +274,14 @@ pub async fn adopt_named(
 ) -> anyhow::Result<Result<(), Unresolved>> {
     let mut tx = app.database.merchant(merchant).await?;
     let Some(stuck) = lock(&mut tx, batch).await? else { return Ok(Err(Unresolved::TooLate(TooLate))) };
-    let connection = stuck.connection.context("a stuck batch went through a connection")?;
+    let (Some(connection), Some(body)) = (stuck.connection, stuck.body) else {
+        return Ok(Err(Unresolved::NotAdopted("it was sent as a file, which PayPal answers in its folder".into())));
+    };
     let credentials = connection::credentials(&mut tx, &app.vault, connection).await?;
     drop(tx);
     let Some(credentials) = credentials else {
         return Ok(Err(Unresolved::NotAdopted("the connection that it was sent with has been removed".into())));
     };
-    let body = stuck.body.context("a stuck batch has its body")?;
     match adopt(app, &credentials, (&stuck.sender_batch_id, &body), id).await {
         Adoption::Ours => {}
         Adoption::NotOurs(why) | Adoption::CannotTell(why) => return Ok(Err(Unresolved::NotAdopted(why))),

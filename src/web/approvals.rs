@@ -210,7 +210,7 @@ fn refusal(asked: &Approval, refused: Refused) -> Result<Response> {
             "You asked for this payment, so someone else must approve it. Nothing was paid.".into(),
         )),
         Refused::NoFactor => {
-            let said = "Nothing was paid yet: approving needs a second factor. Set one up here, then approve.";
+            let said = "Nothing was paid. Approving needs a second factor: set one up here, then approve.";
             Ok(see("/account").with(Tone::Warning, said).into_response())
         }
         Refused::Changed(why) => warn(format!("{why} Nothing was paid; everything in it is due again.")),

@@ -345,7 +345,8 @@ pub(super) fn refusal_words(why: &Refused) -> (&'static str, String) {
         ),
         Refused::Overtaken => (
             "client_id",
-            "Somebody else changed this connection while PayPal was asked, and theirs counts. Look at it before you save anew.".into(),
+            "This connection was changed while PayPal was asked, and that counts. Look at it before you save anew."
+                .into(),
         ),
     }
 }

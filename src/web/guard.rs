@@ -40,7 +40,8 @@ fn note(route: &Route, visitor: &Visitor, refusal: &Error) {
             Who::Outsider(_) | Who::Stranger => String::new(),
         };
         let address = visitor.address.as_deref().unwrap_or_default();
-        tracing::warn!(person.id = person, address, page = route.path, "{} was refused: {refusal}", route.path);
+        let why = if matches!(refusal, Error::OutOfDate) { "the form is not this session’s" } else { "not allowed" };
+        tracing::warn!(person.id = person, address, page = route.path, "{} was refused: {why}", route.path);
     }
 }
 

@@ -114,16 +114,15 @@ async fn upload(State(app): State<App>, signed: Signed, mut form: Upload) -> Res
         Some(field) if field.file_name().is_some_and(|name| !name.is_empty()) => whole(field, LARGEST).await?,
         Some(_) | None => return refused(&app, &signed, Typed::default(), "file", "Choose a file first.").await,
     };
-    let mut tx = signed.tx(&app).await?;
-    if restoration::open(&mut tx).await?.is_none() {
+    if restoration::open(&mut signed.tx(&app).await?).await?.is_none() {
         return Err(Error::Conflict("It is signed off already.".into()));
     }
-    let Ok(compared) = unknown::take_report(&mut tx, &signed.actor(&app), (&name, &content)).await? else {
+    let report = (name.as_str(), content.as_slice());
+    let Ok(compared) = unknown::take_report(&app, signed.merchant, &signed.actor(&app), report).await? else {
         let why = "This is no activity report of PayPal’s: it has no columns for transaction and amount. \
                    Download the activity from PayPal as CSV.";
         return refused(&app, &signed, Typed::default(), "file", why).await;
     };
-    tx.commit().await?;
     let said = format!(
         "The report shows {} payments, {} of them not known here and new below.",
         compared.payments, compared.unknown

@@ -99,7 +99,7 @@ async fn finish(
     match proof::shown(&app, &session, &actor, person, &found.email, &typed).await? {
         Ok(said) => {
             session.remove::<Half>(HALF).await.context("the session could not be written")?;
-            sign_in::enter(&app, &session, person, &visitor, true).await?;
+            sign_in::enter(&app, &session, person, &visitor, found.has_factor).await?;
             let answer = see(local_path(&typed.next).unwrap_or("/"));
             Ok(match said {
                 Some(said) => answer.with(Tone::Warning, said).into_response(),

@@ -300,6 +300,7 @@ async fn find(app: &App, session: &Session, place: Place, page: bool) -> Result<
     let Some(person) = session::person(app, signed_in.person).await? else { return Ok(visitor) };
     // Who has got a second factor since, elsewhere, shows it here too: whoever sits here may have the password alone.
     if person.has_factor && !signed_in.by_factor {
+        session.remove::<SignedIn>(SIGNED_IN).await.map_err(broken)?;
         return Ok(visitor);
     }
     visitor.installation_admin = person.is_installation_admin.then_some(signed_in.person);

@@ -40,7 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["admin", "app", "audit", "clock", "connection", "database", "id", "money", "payout", "paypal", "vault"],
     ),
     ("trail", &["commission", "database", "id"]),
-    ("restored", &["admin", "audit", "database", "id", "presence"]),
+    ("restored", &["admin", "audit", "database", "id", "payout", "presence"]),
     ("presence", &["app", "clock", "database"]),
     ("rotation", &["admin", "audit", "clock", "database", "id", "master_key", "payout", "people", "presence", "vault"]),
     ("people", &["admin", "app", "audit", "carrier", "database", "id", "newcomer", "role", "vault"]),

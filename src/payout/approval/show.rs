@@ -99,7 +99,7 @@ impl Approval {
                 Some(format!("{by} sent it back: {why} Nothing was paid; everything in it is due again."))
             }
             State::Expired => Some("Not approved in time; nothing was paid. Everything in it is due again.".to_owned()),
-            State::Changed => Some(format!("{why} Nothing was paid; everything in it is due again.")),
+            State::Changed => Some(format!("{why} Everything in it is due again.")),
         }
     }
 }

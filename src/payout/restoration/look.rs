@@ -207,15 +207,14 @@ async fn read_batch(
     Ok(Ok(()))
 }
 
-/// The batch of this name that was handed to PayPal, or may have been. One that was taken back never was, as far as is
-/// known here.
+/// The batch of this name that PayPal has, or may have, as far as is known here.
 async fn sent_as(tx: &mut Tx, name: Option<&str>) -> sqlx::Result<Option<(BatchId, BatchState)>> {
     let merchant = tx.merchant();
     let row = sqlx::query!(
         r#"
         select id as "batch: BatchId", state as "state: BatchState"
         from payout_batches
-        where merchant_id = $1 and sender_batch_id = $2 and state not in ('prepared', 'cancelled')
+        where merchant_id = $1 and sender_batch_id = $2 and state not in ('prepared', 'cancelled', 'refused')
         "#,
         merchant.0,
         name

@@ -16,6 +16,9 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// Why a batch is stuck that the backup showed as unanswered.
+pub const STOPPED: &str = "a backup was restored, and this batch may have been paid since";
+
 /// A restoration that nobody has signed off.
 #[derive(Debug, Clone)]
 pub struct Restoration {
@@ -33,6 +36,10 @@ pub struct Restoration {
     pub reports: i64,
     /// Payments found that wait for a person.
     pub unknown: i64,
+    /// What PayPal had taken before, and has not been read since.
+    pub unread: i64,
+    /// Batches that were stopped, and of which nobody has found out what became.
+    pub stopped: i64,
 }
 
 impl Restoration {
@@ -42,7 +49,9 @@ impl Restoration {
             () if self.look_at.is_some() && self.events_at.is_none() => {
                 Some("PayPal’s list of events is still being read.")
             }
+            () if self.unread > 0 => Some("PayPal is still being asked about batches that it had before."),
             () if self.reports == 0 => Some("Upload PayPal’s activity report first."),
+            () if self.stopped > 0 => Some("Find out first what became of the batches that are stuck."),
             () if self.unknown > 0 => Some("Settle every payment that is not known here first."),
             () => None,
         }
@@ -58,13 +67,26 @@ pub async fn open(tx: &mut Tx) -> sqlx::Result<Option<Restoration>> {
         select r.id, r.since, r.events_at, r.look_at, r.trouble,
             (select count(*) from restoration_reports p where p.merchant_id = $1 and p.restoration_id = r.id) as "reports!",
             (
-                select count(*) from unknown_payments u
-                where u.merchant_id = $1 and u.restoration_id = r.id and u.settled_at is null
-            ) as "unknown!"
+                select count(*) from still_unknown u
+                where u.merchant_id = $1 and u.restoration_id = r.id
+            ) as "unknown!",
+            (
+                select count(*) from payout_batches b
+                left join connections c on c.merchant_id = b.merchant_id and c.id = b.connection_id
+                left join dropzones d on d.merchant_id = b.merchant_id and d.id = b.dropzone_id
+                where b.merchant_id = $1 and b.state = 'accepted'
+                    and ((b.look_at <= r.told_at or b.polls = 0) and c.secret is not null
+                        or d.look_at <= r.told_at and d.private_key is not null)
+            ) as "unread!",
+            (
+                select count(*) from payout_batches b
+                where b.merchant_id = $1 and b.state = 'stuck' and b.why = $2
+            ) as "stopped!"
         from restorations r
         where r.merchant_id = $1 and r.signed_at is null
         "#,
-        merchant.0
+        merchant.0,
+        STOPPED
     )
     .fetch_optional(&mut **tx)
     .await

@@ -10,9 +10,11 @@ use crate::payout::draft::{Ask, DraftError, How, draft};
 use crate::payout::report::{self, NoReport};
 use crate::payout::review;
 use crate::payout::selection::{self, DueRow, Ticked};
+use crate::payout::uploaded;
 use anyhow::Context;
 use rust_decimal::Decimal;
 use serde_json::json;
+use std::collections::{BTreeSet, HashSet};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
@@ -49,7 +51,7 @@ pub struct Unknown {
     pub affiliate: Option<(AffiliateId, String)>,
     /// What was due to them on the day of the payment: commissions, and their sum.
     pub due: Option<(i64, Decimal)>,
-    /// A stuck batch that pays just this, and its number: of that it has to be found out first whether it is this one.
+    /// A batch that pays just this and has not told its transactions, and its number: this may be one of them.
     pub alike: Option<(BatchId, i64)>,
 }
 
@@ -59,7 +61,7 @@ impl Unknown {
         self.due.is_some_and(|(_, sum)| sum == self.payment.amount)
     }
 
-    /// It fits, and no batch of which nothing is known pays just this too.
+    /// It fits, and no batch that is not finished pays just this too.
     pub fn is_clear(&self) -> bool {
         self.fits() && self.alike.is_none()
     }
@@ -115,10 +117,11 @@ pub async fn list(tx: &mut Tx, restoration: Uuid, today: Date) -> sqlx::Result<V
     let merchant = tx.merchant();
     let rows = sqlx::query!(
         r#"
-        select day.on as "day!", u.id, u.name, u.receiver, u.currency, u.amount, u.status, u.at,
+        select day.on as "day!", u.id as "id!", u.name as "name!", u.receiver as "receiver!", u.currency as "currency!",
+            u.amount as "amount!", u.status as "status!", u.at,
             a.id as "affiliate?: AffiliateId", a.name as "affiliate_name?", d.commissions, d.sum,
             s.id as "alike?: BatchId", s.number as "alike_number?"
-        from unknown_payments u
+        from still_unknown u
         join merchant_zones z on z.merchant_id = u.merchant_id
         cross join lateral (select coalesce((u.at at time zone z.zone)::date, $3) as on) day
         left join lateral (
@@ -139,12 +142,12 @@ pub async fn list(tx: &mut Tx, restoration: Uuid, today: Date) -> sqlx::Result<V
             select b.id, b.number
             from payout_batches b
             join payout_items i on i.merchant_id = b.merchant_id and i.batch_id = b.id
-            where b.merchant_id = $1 and b.state = 'stuck' and i.state = 'queued'
-                and lower(i.receiver) = lower(u.receiver) and i.currency = u.currency and i.amount = u.amount
+            where b.merchant_id = $1 and b.state in ('stuck', 'accepted') and i.state in ('queued', 'open')
+                and i.transaction_id is null and lower(i.receiver) = lower(u.receiver) and i.currency = u.currency and i.amount = u.amount
             order by b.number
             limit 1
         ) s on true
-        where u.merchant_id = $1 and u.restoration_id = $2 and u.settled_at is null
+        where u.merchant_id = $1 and u.restoration_id = $2
         order by u.at nulls last, u.id
         limit $4
         "#,
@@ -175,39 +178,42 @@ pub async fn list(tx: &mut Tx, restoration: Uuid, today: Date) -> sqlx::Result<V
         .collect())
 }
 
-/// Takes in PayPal's activity report: every payment sent that this database does not know waits for a person.
+/// Takes in PayPal's activity report: every payment sent that this database does not know waits for a person. What it says
+/// of batches that are stuck is evidence about those.
 pub async fn take_report(
-    tx: &mut Tx,
+    app: &App,
+    merchant: MerchantId,
     actor: &Actor,
     (file_name, content): (&str, &[u8]),
 ) -> anyhow::Result<Result<Compared, NoReport>> {
     let person = actor.person.context("only a person uploads a report")?;
-    let restoration = open(tx).await?.context("nothing is being restored")?;
+    let mut tx = app.database.merchant(merchant).await?;
+    let restoration = open(&mut tx).await?.context("nothing is being restored")?;
     let payments = match report::payments(content) {
         Ok(payments) => payments,
         Err(NoReport) => return Ok(Err(NoReport)),
     };
-    let merchant = tx.merchant();
     let ids: Vec<String> = payments.iter().flat_map(|line| line.ids.clone()).collect();
-    let known = sqlx::query_scalar!(
-        "select i.sender_item_id
+    let known = sqlx::query!(
+        r#"
+        select i.sender_item_id, b.id as "batch: BatchId", b.state = 'stuck' as "stuck!"
         from payout_items i
         join payout_batches b on b.merchant_id = i.merchant_id and b.id = i.batch_id
-        where i.merchant_id = $1 and i.sender_item_id = any($2)
-            and b.state not in ('prepared', 'cancelled')",
+        where i.merchant_id = $1 and i.sender_item_id = any($2) and b.state not in ('prepared', 'cancelled', 'refused')
+        "#,
         merchant.0,
         &ids
     )
-    .fetch_all(&mut **tx)
-    .await?
-    .into_iter()
-    .collect::<std::collections::HashSet<_>>();
+    .fetch_all(&mut *tx)
+    .await?;
+    let stuck: BTreeSet<BatchId> = known.iter().filter(|item| item.stuck).map(|item| item.batch).collect();
+    let known: HashSet<String> = known.into_iter().map(|item| item.sender_item_id).collect();
     let found: Vec<Payment> = payments
         .iter()
         .filter(|line| !line.ids.iter().any(|id| known.contains(id)))
         .map(|line| line.payment.clone())
         .collect();
-    let unknown = keep(tx, restoration.id, &found, actor.at).await?;
+    let unknown = keep(&mut tx, restoration.id, &found, actor.at).await?;
     let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
     sqlx::query!(
         "insert into restoration_reports (merchant_id, id, restoration_id, person_id, at, file_name, lines, unknown, content)
@@ -221,10 +227,15 @@ pub async fn take_report(
         count(unknown),
         content
     )
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     let details = json!({ "file": file_name, "payments": payments.len(), "unknown": unknown });
-    audit::record(tx, actor, "compared a report of PayPal’s", &format!("merchant {merchant}"), details).await?;
+    audit::record(&mut tx, actor, "compared a report of PayPal’s", &format!("merchant {merchant}"), details).await?;
+    tx.commit().await?;
+    for batch in stuck {
+        // One whose doubt has just ended needs no evidence any more.
+        let _ended = uploaded::take_report(app, merchant, actor, batch, (file_name, content)).await?;
+    }
     Ok(Ok(Compared { payments: payments.len(), unknown }))
 }
 
@@ -262,8 +273,8 @@ pub async fn settle(tx: &mut Tx, actor: &Actor, id: Uuid, what: &str) -> sqlx::R
     Ok(name.is_some())
 }
 
-/// Enters as paid outside: one, or all that are shown and leave no doubt. Each must be exactly what was due to its affiliate on its day.
-/// Says how many were entered.
+/// Enters as paid outside: one, or all that are shown and leave no doubt. Each must be exactly what was due to its
+/// affiliate on its day. Says how many were entered.
 pub async fn enter(
     app: &App,
     merchant: MerchantId,

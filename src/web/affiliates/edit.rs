@@ -169,11 +169,11 @@ pub(super) async fn release(
     affiliate::find(&mut tx, id).await?.ok_or(Error::NotFound)?;
     let page = see(format!("/affiliates/{id}"));
     let why = typed.why.trim();
-    fresh::demand(&signed, address(&format!("/affiliates/{id}"), &[("vouched", why)]))?;
     if why.is_empty() || why.chars().count() > MAX_WHY {
         let message = "Say how you know that the address is right, in at most 500 characters. Nothing was changed.";
         return Ok(page.with(Tone::Warning, message));
     }
+    fresh::demand(&signed, address(&format!("/affiliates/{id}"), &[("vouched", why)]))?;
     match affiliate::release(&mut tx, &signed.actor(&app), id, why).await? {
         Ok(()) => {
             tx.commit().await?;

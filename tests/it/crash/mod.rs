@@ -21,13 +21,13 @@ use std::time::Duration as StdDuration;
 use time::Duration;
 
 /// The program's settings for one world, gone with it.
-struct Stage {
+pub struct Stage {
     folder: PathBuf,
     settings: Vec<(&'static str, String)>,
 }
 
 impl Stage {
-    fn of(world: &World) -> Stage {
+    pub fn of(world: &World) -> Stage {
         let folder = test_folder().join(uuid::Uuid::now_v7().simple().to_string());
         fs::create_dir(&folder).unwrap();
         let key = folder.join("master.key");
@@ -49,7 +49,7 @@ impl Stage {
     }
 
     /// Runs an instance that crashes or stops at a place.
-    fn serve_with(&self, places: &[(&str, &str)]) -> Program {
+    pub fn serve_with(&self, places: &[(&str, &str)]) -> Program {
         let mut command = program(RunAs::Us);
         command.args(["serve", "--bind", "127.0.0.1:0"]).envs(self.settings.clone()).envs(places.iter().copied());
         Program::start(command)

@@ -144,6 +144,6 @@ async fn of_two_who_save_at_once_one_is_told_that_the_other_was_faster() {
     let (first, second) = tokio::join!(first, second);
     assert!(second.text().contains("Upgraded."), "{}", second.text());
     assert_eq!(first.status, 422);
-    assert!(first.text().contains("Somebody else changed this connection while PayPal was asked"), "{}", first.text());
+    assert!(first.text().contains("This connection was changed while PayPal was asked"), "{}", first.text());
     assert_eq!(in_force(&world, world.merchant).await, (vec!["rest".to_owned()], false));
 }

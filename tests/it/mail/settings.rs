@@ -79,20 +79,15 @@ async fn no_name_and_no_text_becomes_a_header() {
     let letters = Letters::folder();
     let mut world = World::mailing(letters.path()).await;
     let person = world.site.signed_in("ann@example.com").await;
-    let form = person.open("/affiliates/new").await;
+    // Kept from a time when a name could have several lines.
     let evil = "Eve\r\nBcc: eve@evil.example\r\n\r\nGone";
-    person.submit(&form, "/affiliates", &[("first_name", evil), ("email", "anna@example.com")]).await;
+    world.owe("anna@example.com", &["10.00"]).await;
+    let named = sqlx::query("update affiliates set first_name = $1 where email = 'anna@example.com'").bind(evil);
+    named.execute(world.app.database.pool()).await.unwrap();
     let form = person.open(PAID).await;
     let refused = person.submit(&form, PAID, &[("subject", "Hi\r\nBcc: eve@evil.example"), ("button", "save")]).await;
     assert_eq!(refused.status, 422);
     person.submit(&form, PAID, &[("subject", "For {name}"), ("button", "save")]).await;
-    let found: stipend::id::AffiliateId =
-        sqlx::query_scalar("select id from affiliates where email = 'anna@example.com'")
-            .fetch_one(&mut *world.tx().await)
-            .await
-            .unwrap();
-    world.affiliates.insert("anna@example.com".into(), found);
-    world.owe("anna@example.com", &["10.00"]).await;
     world.pay_all().await;
     world.settle().await;
     post(&world).await;

@@ -1,15 +1,18 @@
 //! What the log tells of those who try what is not theirs, and what it never tells.
 
-use crate::factor::{half_in, second, set_up};
+use crate::crash::Stage;
+use crate::factor::{Phone, key_on, second};
 use crate::support::client::Client;
 use crate::support::site::{PASSWORD, Site};
+use crate::support::world::World;
+use nix::sys::signal::Signal;
 use std::io;
 use std::sync::{Arc, Mutex};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What is logged in this thread, by everything from the application down to the database's driver.
+/// What the application logs in this thread.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -34,7 +37,7 @@ impl<'a> MakeWriter<'a> for Log {
 impl Log {
     fn begin() -> (Self, DefaultGuard) {
         let log = Self::default();
-        let format = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("debug")).json();
+        let format = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("stipend=info")).json();
         let guard = tracing::subscriber::set_default(format.with_writer(log.clone()).finish());
         (log, guard)
     }
@@ -68,31 +71,43 @@ async fn whoever_is_refused_is_logged_without_what_they_typed() {
     let token = page.form("/sign-out").value("token").unwrap().to_owned();
     log.told();
     assert_eq!(viewer.post("/affiliates", &[("token", &token)]).await.status, 403);
-    assert!(log.told().contains("/affiliates was refused: forbidden"));
+    assert!(log.told().contains("/affiliates was refused: not allowed"));
     assert_eq!(viewer.post("/sign-out", &[("token", "forged")]).await.status, 403);
-    assert!(log.told().contains("/sign-out was refused: the form is out of date"));
+    assert!(log.told().contains("/sign-out was refused: the form is not this session’s"));
 }
 
-#[tokio::test]
+/// The real program, which logs all that it and its libraries have to say.
+#[tokio::test(flavor = "multi_thread")]
 async fn no_key_code_or_password_is_logged() {
-    let (log, _guard) = Log::begin();
-    let site = Site::staffed().await;
-    let admin = site.signed_in("admin@example.com").await;
-    let page = admin.open("/account").await;
-    let shown = admin.submit(&page, "/account/authenticator", &[]).await;
-    let key = crate::factor::key_on(&shown);
-    let (phone, codes) = set_up(&site, &admin).await;
-    let code = phone.shows(&site);
-    let (client, page) = half_in(&site, "admin@example.com").await;
-    second(&client, &page, "000000").await;
-    assert!(log.told().contains("a sign-in was refused: who it is was not shown"));
-    second(&client, &page, &code).await;
-    let (client, page) = half_in(&site, "admin@example.com").await;
-    second(&client, &page, &codes[0]).await;
-    let page = admin.open("/account").await;
+    let world = World::new().await;
+    let mut running = Stage::of(&world).serve_with(&[("STIPEND_LOG", "debug")]);
+    let in_by = async |code: Option<&str>| {
+        let client = Client::new(&running.address);
+        sign_in(&client, "ann@example.com", PASSWORD).await;
+        if let Some(code) = code {
+            second(&client, &client.open("/sign-in/second").await, code).await;
+        }
+        client
+    };
+    let ann = in_by(None).await;
+    let page = ann.submit(&ann.open("/account").await, "/account/authenticator", &[]).await;
+    let key = key_on(&page);
+    let code = Phone::with(&key).shows(&world.site);
+    let made = ann.submit(&page, "/account/authenticator/confirmation", &[("code", &code)]).await;
+    let codes: Vec<String> = made
+        .body
+        .split("<code class=\"secret\">")
+        .skip(1)
+        .map(|rest| rest.split('<').next().unwrap().to_owned())
+        .collect();
+    in_by(Some("000000")).await;
+    in_by(Some(&codes[0])).await;
     let other = [("current", PASSWORD), ("password", "another password"), ("again", "another password")];
-    admin.submit(&page, "/account/password", &other).await;
-    let told = log.told();
+    let changed = ann.submit(&ann.open("/account").await, "/account/password", &other).await;
+    assert!(changed.text().contains("Your password is changed"), "{}", changed.text());
+    running.end_by(Signal::SIGTERM);
+    let told = running.log.join("\n");
+    assert!(told.contains("a sign-in was refused: who it is was not shown"), "{told}");
     assert!(told.contains("update people set password_hash"), "the driver's words are among them: {told}");
     let squeezed: String = key.split_whitespace().collect();
     for secret in [key.as_str(), &squeezed, &code, &codes[0], &codes[1], PASSWORD, "another password", "$argon2id$"] {
