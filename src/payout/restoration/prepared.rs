@@ -1,5 +1,5 @@
-//! Payments that the backup shows as waiting for a person, who let them go since, or took them back. They are taken back
-//! here: asked anew after the sign-off, they would be found as the others that PayPal made meanwhile.
+//! Payments that the backup shows as waiting for a person. They are taken back: whoever still wants one asks for it anew
+//! after the sign-off, and if one was let go since, its payments are found like the others that PayPal made meanwhile.
 
 use crate::app::App;
 use crate::audit::Actor;
