@@ -173,6 +173,15 @@ pub fn plain(text: &str) -> Option<Decimal> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_an_amount_was_meant_to_be_is_not_guessed() {
+        assert_eq!(plain("1234.50"), Some("1234.50".parse().unwrap()));
+        assert_eq!(plain("-2"), Some("-2".parse().unwrap()));
+        for odd in ["1e5", "1.05E1", "+7", "1,000", "1_000", "--1", " 1", ".", "", "1.2.3", "١"] {
+            assert_eq!(plain(odd), None, "{odd:?}");
+        }
+    }
+
     fn money(amount: &str, currency: Currency) -> Result<Money, NotMoney> {
         Money::new(amount.parse().unwrap(), currency)
     }

@@ -247,7 +247,8 @@ async fn compare(
     })
 }
 
-/// Writes a mail about the upgrade to each admin of the merchant but the one whose doing it is. How many; none where no such mail is wanted.
+/// Writes a mail about the upgrade to each admin of the merchant, but what was done not to the one who did it. How many;
+/// none where no such mail is wanted.
 pub async fn tell_admins(tx: &mut Tx, about: &str, news: &str, reminds: bool, actor: &Actor) -> sqlx::Result<u64> {
     let merchant = tx.merchant();
     let written = sqlx::query!(

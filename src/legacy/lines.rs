@@ -268,6 +268,20 @@ mod tests {
     }
 
     #[test]
+    fn a_header_is_told_what_it_lacks_and_nothing_that_stands_there() {
+        for (header, why) in [
+            ("a;c", Some("Missing: b.")),
+            ("a,b,b", Some("More than once: b.")),
+            ("hunter2,secret", None),
+            ("A,\"B\"", Some("")),
+        ] {
+            let told = read(header.as_bytes()).err().map(|unusable| unusable.0).unwrap_or_default();
+            assert!(told.ends_with(why.unwrap_or("each of these once: a, b.")), "{header}: {told}");
+            assert!(!told.contains("hunter2") && !told.contains("secret"), "{told}");
+        }
+    }
+
+    #[test]
     fn a_broken_line_spoils_no_other() {
         let long = format!("{},2", "x".repeat(50_000));
         let file = [

@@ -143,6 +143,8 @@ async fn they_remind_and_upgrade_and_the_merchant_hears_of_both() {
     let page = olga.open(&at).await;
     olga.submit(&page, REMINDERS, &[]).await;
     let fields = [("client_id", "other-client"), ("secret", "other-secret")];
+    // She is an admin there too by now; the others hear of it all the same.
+    world.site.person("olga@example.com", "Globex", Role::Admin).await;
     let done = olga.submit(&page, &format!("{at}/upgrade"), &fields).await;
     assert!(done.text().contains("Upgraded. The old details are destroyed"), "{}", done.text());
     assert_eq!(in_force(&world, globex).await, (vec!["rest".to_owned()], false));
@@ -153,6 +155,7 @@ async fn they_remind_and_upgrade_and_the_merchant_hears_of_both() {
     let homers = letters.to("homer@example.com");
     assert_eq!(homers.len(), 2, "{:?}", letters.summary());
     assert!(homers.iter().any(|letter| letter.body.contains("has upgraded your PayPal connection")));
+    assert_eq!(letters.to("olga@example.com").len(), 0, "she knows what she did");
 
     // It is in the merchant's own audit log, with her name.
     let homer = world.site.signed_in("homer@example.com").await;
